@@ -1,0 +1,114 @@
+package lifeboat
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/shopspring/decimal"
+)
+
+// Position is how much of a symbol an account holds. Cash is a position in the base currency.
+type Position struct {
+	Account  string          `json:"account"`
+	Symbol   string          `json:"symbol"`
+	Quantity decimal.Decimal `json:"quantity"`
+}
+
+// Book is what is owned, account by account: what the owner registered, moved by every receipt since.
+type Book struct {
+	currency   string
+	positions  []Position // in the order of the plan, later ones as they were first bought
+	registered []Position // by the plan in force
+	orders     map[Key]*bookedOrder
+}
+
+// A bookedOrder is an order that may still fill.
+type bookedOrder struct {
+	order Order
+	done  Receipt // what has been booked so far
+}
+
+// NewBook opens an empty book in a base currency; [PlanLoaded] fills it.
+func NewBook(currency string) *Book {
+	return &Book{currency: currency, orders: map[Key]*bookedOrder{}}
+}
+
+// Currency is the base currency's code.
+func (b *Book) Currency() string { return b.currency }
+
+// Positions in a fixed order. The slice is the book's own: read it, do not keep it.
+func (b *Book) Positions() []Position { return b.positions }
+
+// Quantity of a symbol in one account.
+func (b *Book) Quantity(account, symbol string) decimal.Decimal {
+	if i := b.find(account, symbol); i >= 0 {
+		return b.positions[i].Quantity
+	}
+	return decimal.Zero
+}
+
+// OpenOrders of an account that have no final receipt yet.
+func (b *Book) OpenOrders(account string) []Order {
+	var open []Order
+	for _, o := range b.orders {
+		if o.order.Account == account {
+			open = append(open, o.order)
+		}
+	}
+	slices.SortFunc(open, func(a, b Order) int { return cmp.Compare(a.ID, b.ID) })
+	return open
+}
+
+// Apply books what the plan registers, orders, and what came of them.
+func (b *Book) Apply(_ time.Time, e Event) {
+	switch e := e.(type) {
+	case PlanLoaded:
+		for _, p := range b.registered {
+			b.add(p.Account, p.Symbol, p.Quantity.Neg())
+		}
+		for _, p := range e.Positions {
+			b.add(p.Account, p.Symbol, p.Quantity)
+		}
+		b.registered = e.Positions
+	case Intent:
+		if e.Order != nil {
+			b.orders[e.Key] = &bookedOrder{order: *e.Order}
+		}
+	case Receipt:
+		if o := b.orders[e.Key]; o != nil && e.Status != Unknown {
+			b.settle(o, e)
+			if e.Status.Final() {
+				delete(b.orders, e.Key)
+			}
+		}
+	}
+}
+
+// settle books the difference between this receipt's totals and the last one's.
+func (b *Book) settle(o *bookedOrder, r Receipt) {
+	quantity := r.Filled.Sub(o.done.Filled)
+	money := r.Filled.Mul(r.Price).Sub(o.done.Filled.Mul(o.done.Price))
+	fee := r.Fee.Sub(o.done.Fee)
+	if o.order.Side == Sell {
+		quantity, money = quantity.Neg(), money.Neg()
+	}
+	b.add(o.order.Account, o.order.Symbol, quantity)
+	b.add(o.order.Account, b.currency, money.Add(fee).Neg())
+	o.done = r
+}
+
+func (b *Book) add(account, symbol string, quantity decimal.Decimal) {
+	if quantity.IsZero() {
+		return
+	}
+	if i := b.find(account, symbol); i >= 0 {
+		b.positions[i].Quantity = b.positions[i].Quantity.Add(quantity)
+		return
+	}
+	b.positions = append(b.positions, Position{Account: account, Symbol: symbol, Quantity: quantity})
+}
+
+func (b *Book) find(account, symbol string) int {
+	return slices.IndexFunc(b.positions, func(p Position) bool { return p.Account == account && p.Symbol == symbol })
+}

@@ -1,0 +1,71 @@
+package lifeboat
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Event is anything that the journal records. The set is closed: these are the words of this package.
+type Event interface {
+	// Word is the one under which the journal files the event.
+	Word() string
+}
+
+// PlanLoaded says under which plan all that follows happened, and what the owner registered as held. A later plan
+// moves the book by the difference to the one before: that is how the owner tells of a purchase made elsewhere.
+type PlanLoaded struct {
+	Name      string     `json:"name"`
+	Hash      string     `json:"hash"`
+	Mode      string     `json:"mode"` // live or drill; for the reader, no stage asks
+	Positions []Position `json:"positions,omitempty"`
+}
+
+func (PlanLoaded) Word() string     { return "plan" }
+func (Instant) Word() string        { return "readings" }
+func (Gap) Word() string            { return "gap" }
+func (Firing) Word() string         { return "firing" }
+func (IncidentChange) Word() string { return "incident" }
+func (Decision) Word() string       { return "decision" }
+func (Answer) Word() string         { return "answer" }
+func (RunStarted) Word() string     { return "run-started" }
+func (StepStarted) Word() string    { return "step-started" }
+func (StepFinished) Word() string   { return "step-finished" }
+func (RunFinished) Word() string    { return "run-finished" }
+func (Intent) Word() string         { return "intent" }
+func (Refused) Word() string        { return "refused" }
+func (Receipt) Word() string        { return "receipt" }
+
+// Decode turns a journalled body back into its event. A word this version does not know is an error, never skipped:
+// what was recorded must be understood before money moves again.
+func Decode(word string, body []byte) (Event, error) {
+	decode, known := decoders[word]
+	if !known {
+		return nil, fmt.Errorf("journal entry of unknown kind %q", word)
+	}
+	return decode(body)
+}
+
+var decoders = map[string]func([]byte) (Event, error){
+	"plan":          decodeAs[PlanLoaded],
+	"readings":      decodeAs[Instant],
+	"gap":           decodeAs[Gap],
+	"firing":        decodeAs[Firing],
+	"incident":      decodeAs[IncidentChange],
+	"decision":      decodeAs[Decision],
+	"answer":        decodeAs[Answer],
+	"run-started":   decodeAs[RunStarted],
+	"step-started":  decodeAs[StepStarted],
+	"step-finished": decodeAs[StepFinished],
+	"run-finished":  decodeAs[RunFinished],
+	"intent":        decodeAs[Intent],
+	"refused":       decodeAs[Refused],
+	"receipt":       decodeAs[Receipt],
+}
+
+func decodeAs[E Event](body []byte) (Event, error) {
+	var event E
+	if err := json.Unmarshal(body, &event); err != nil {
+		return nil, fmt.Errorf("decode %s: %w", event.Word(), err)
+	}
+	return event, nil
+}

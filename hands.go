@@ -1,0 +1,132 @@
+package lifeboat
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
+
+// Hands carry out intents: venues for orders, channels for messages.
+type Hands interface {
+	// CarryOut does the act once. An error means that nobody knows whether it happened: it is asked for later,
+	// never repeated blindly.
+	CarryOut(ctx context.Context, at time.Time, act Intent) (Receipt, error)
+	// Ask says where the act stands. ErrAbsent is proof that the act never reached the other side; any other
+	// error is none.
+	Ask(ctx context.Context, at time.Time, act Intent) (Receipt, error)
+}
+
+// ErrAbsent is a venue's proof that it never saw a key, so that sending is safe.
+var ErrAbsent = errors.New("the venue never saw this key")
+
+// An undertaking is an intent in the journal whose end is not.
+type undertaking struct {
+	intent Intent
+	last   Receipt // zero Status when nothing is known
+}
+
+// askAfterOpen asks the other side about every open undertaking, and lists what provably never arrived.
+func (f *Flow) askAfterOpen(ctx context.Context, at time.Time) (absent []Key, err error) {
+	for _, u := range slices.Clone(f.open) {
+		arrived, err := f.askAfter(ctx, at, u)
+		if err != nil {
+			return nil, err
+		}
+		if !arrived {
+			absent = append(absent, u.intent.Key)
+		}
+	}
+	return absent, nil
+}
+
+func (f *Flow) askAfter(ctx context.Context, at time.Time, u undertaking) (arrived bool, err error) {
+	receipt, err := f.Hands.Ask(ctx, at, u.intent)
+	if errors.Is(err, ErrAbsent) {
+		return false, nil
+	}
+	if err != nil {
+		receipt = unknown(u.intent, err)
+	}
+	return true, f.receive(at, receipt, u.last)
+}
+
+// send sends what never arrived. What was cancelled is not sent, and neither is what the other side has confirmed
+// before: that it forgot is no proof, so the order stays open until it is cancelled, with what was filled of it.
+func (f *Flow) send(ctx context.Context, at time.Time, key Key) error {
+	i := f.find(key)
+	if i < 0 {
+		return nil // its end has become known
+	}
+	u := f.open[i]
+	confirmed := u.last.Status != "" && u.last.Status != Unknown
+	if f.canceled[u.intent.Key] {
+		end := u.last
+		end.Key, end.Account, end.Status, end.Why = u.intent.Key, u.intent.AccountOf(), Canceled, "canceled before it reached the venue"
+		if confirmed {
+			end.Why = "canceled; the venue does not know the order any more"
+		}
+		return f.receive(at, end, u.last)
+	}
+	if confirmed {
+		return nil
+	}
+	if u.intent.Act == PlaceOrder { // who stood behind it when it was written may not any more
+		if err := f.Allow(u.intent); err != nil {
+			return f.receive(at, Receipt{Key: key, Account: u.intent.AccountOf(), Status: OrderRejected, Why: err.Error()}, u.last)
+		}
+	}
+	return f.carryOut(ctx, at, u.intent, u.last)
+}
+
+func (f *Flow) carryOut(ctx context.Context, at time.Time, intent Intent, last Receipt) error {
+	receipt, err := f.Hands.CarryOut(ctx, at, intent)
+	if err != nil {
+		receipt = unknown(intent, err)
+	}
+	if err := f.receive(at, receipt, last); err != nil || intent.Act != CancelOrder {
+		return err
+	}
+	i := f.find(intent.Cancel)
+	if i < 0 {
+		return nil
+	}
+	if arrived, err := f.askAfter(ctx, at, f.open[i]); arrived || err != nil { // what the cancellation left of the order
+		return err
+	}
+	return f.send(ctx, at, intent.Cancel)
+}
+
+func (f *Flow) find(key Key) int {
+	return slices.IndexFunc(f.open, func(u undertaking) bool { return u.intent.Key == key })
+}
+
+// receive records a receipt that says something new. A reply that was overtaken on its way says less than what is known.
+func (f *Flow) receive(at time.Time, r, last Receipt) error {
+	if r.Status == last.Status && r.Filled.Equal(last.Filled) || r.Status != Unknown && r.Filled.LessThan(last.Filled) {
+		return nil
+	}
+	if r.Status == Unknown && last.Status != "" {
+		return nil // that the venue is out of reach does not unmake what it said before
+	}
+	return f.record(at, r)
+}
+
+func unknown(intent Intent, err error) Receipt {
+	return Receipt{Key: intent.Key, Account: intent.AccountOf(), Status: Unknown, Why: err.Error()}
+}
+
+func (f *Flow) cancel(key Key) {
+	if f.canceled == nil {
+		f.canceled = map[Key]bool{}
+	}
+	f.canceled[key] = true
+}
+
+// AccountOf is the account an act concerns; "" for a message.
+func (i Intent) AccountOf() string {
+	if i.Order != nil {
+		return i.Order.Account
+	}
+	return i.Account
+}
