@@ -1,0 +1,433 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+	"net/url"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	_ "time/tzdata" // a plan names its time zone, and a bare machine knows none
+)
+
+// check looks for what no single value shows: names that nothing answers to, names used twice, circles, sums.
+func (d *decoder) check(p *Plan) {
+	d.checkPortfolio(p)
+	d.checkMoney(p)
+	d.walk(p, func(path string, r rules, v reflect.Value) { d.checkName(p, path, r, v.String()) })
+	d.checkNames(p)
+	d.checkRegister(p)
+	d.checkCircles(p)
+	d.checkHoldings(p)
+	d.checkFeeds(p)
+	d.checkTriggers(p)
+	d.checkModels(p)
+	for i, playbook := range p.Playbooks {
+		for j, s := range playbook.Steps {
+			d.checkStep(p, fmt.Sprintf("playbooks[%d].steps[%d]", i, j), s)
+		}
+	}
+	for i, person := range p.People {
+		if person.Name == "automatic" || person.Name == "everybody" {
+			d.faultAt(fmt.Sprintf("people[%d].name", i), fmt.Sprintf("nobody can be called %q, which has a meaning of its own", person.Name), "")
+		}
+	}
+}
+
+// walk visits every text of the plan that was read, with its path and rules.
+func (d *decoder) walk(p *Plan, visit func(path string, r rules, v reflect.Value)) {
+	walk(p, func(path string, r rules, v reflect.Value) {
+		if v.Len() > 0 && !d.bad[path] {
+			visit(path, r, v)
+		}
+	})
+}
+
+// checkName holds a name to what it must be the name of.
+func (d *decoder) checkName(p *Plan, path string, r rules, name string) {
+	if r.to == "" {
+		return
+	}
+	if d.knows(p, r.to, name) {
+		return
+	}
+	what := map[string]string{"register": "account, holding, dependency or document", "affected": "account, holding, dependency, document or person",
+		"copied": "document, account or dependency", "person": "person or role", "authority": "person or role", "symbol": "holding"}[r.to]
+	if what == "" {
+		what = r.to
+	}
+	d.faultAt(path, fmt.Sprintf("no %s is called %q", what, shorten(name, textMax)), d.nearest(name, p.names(r.to)))
+}
+
+// knows keeps the names of each kind at hand, for plans in which everything names everything.
+func (d *decoder) knows(p *Plan, what, name string) bool {
+	if d.unread[""] || slices.ContainsFunc(listsOf[what], func(list string) bool { return d.unread[list] }) {
+		return true // it may stand in what could not be read
+	}
+	if d.known[what] == nil {
+		if d.known == nil {
+			d.known = map[string]map[string]bool{}
+		}
+		d.known[what] = map[string]bool{}
+		for _, one := range p.names(what) {
+			d.known[what][one] = true
+		}
+	}
+	return d.known[what][name]
+}
+
+// listsOf the plan in which each kind of name stands.
+var listsOf = map[string][]string{
+	"account": {"accounts"}, "model": {"models"}, "playbook": {"playbooks"}, "symbol": {"holdings"},
+	"person": {"people"}, "authority": {"people"}, "copied": {"accounts", "dependencies", "documents"},
+	"register": {"accounts", "dependencies", "documents", "holdings"},
+	"affected": {"accounts", "dependencies", "documents", "holdings", "people"},
+}
+
+// names that a rule to=what allows.
+func (p *Plan) names(what string) []string {
+	var all []string
+	switch what {
+	case "account":
+		return nameAll(p.Accounts, func(a Account) string { return a.Name })
+	case "model":
+		return nameAll(p.Models, func(m Model) string { return m.Name })
+	case "playbook":
+		return nameAll(p.Playbooks, func(b Playbook) string { return b.Name })
+	case "symbol":
+		return append(p.Symbols(), p.Portfolio.BaseCurrency)
+	case "person", "authority":
+		for _, person := range p.People {
+			all = append(all, person.Name)
+			if person.Role != "" {
+				all = append(all, person.Role)
+			}
+		}
+		if what == "authority" {
+			all = append(all, "automatic")
+		}
+	case "copied":
+		all = append(p.names("account"), nameAll(p.Dependencies, func(x Dependency) string { return x.Name })...)
+		all = append(all, nameAll(p.Documents, func(x Document) string { return x.Name })...)
+	case "register":
+		all = append(p.names("copied"), nameAll(p.Holdings, func(h Holding) string { return h.Symbol })...)
+	case "affected":
+		all = append(p.names("register"), p.names("person")...)
+	}
+	return all
+}
+
+func nameAll[T any](all []T, name func(T) string) []string {
+	var out []string
+	for _, one := range all {
+		out = append(out, name(one))
+	}
+	return out
+}
+
+var currencyForm = regexp.MustCompile(`^[A-Z]{3,5}$`)
+
+func (d *decoder) checkPortfolio(p *Plan) {
+	if _, written := d.places.at["portfolio"]; !written {
+		if d.unread[""] || d.unread["portfolio"] {
+			return // it may stand in what could not be read
+		}
+		f := Fault{File: d.file, Line: 1, Column: 1, Message: "no file has a portfolio: write portfolio: {name: …} in one of them"}
+		d.faults = append(d.faults, f)
+		return
+	}
+	if !d.bad["portfolio.base_currency"] && !currencyForm.MatchString(p.Portfolio.BaseCurrency) {
+		meant := strings.ToUpper(p.Portfolio.BaseCurrency)
+		if !currencyForm.MatchString(meant) {
+			meant = ""
+		}
+		d.faultAt("portfolio.base_currency", fmt.Sprintf("base_currency wants a code such as USD, not %q", p.Portfolio.BaseCurrency), meant)
+		d.bad["portfolio.base_currency"] = true
+	}
+	if _, err := time.LoadLocation(p.Portfolio.TimeZone); err != nil || p.Portfolio.TimeZone == "Local" {
+		d.faultAt("portfolio.time_zone", fmt.Sprintf("time_zone wants a name such as America/New_York, not %q", p.Portfolio.TimeZone), "")
+	}
+}
+
+func (d *decoder) checkMoney(p *Plan) {
+	if d.bad["portfolio.base_currency"] {
+		return
+	}
+	for _, m := range d.money {
+		if base := p.Portfolio.BaseCurrency; m.currency != base {
+			d.fault(m.node, fmt.Sprintf("amounts are in the base currency %s, not in %s", base, m.currency), "")
+		}
+	}
+}
+
+// checkNames holds lists to names that are used once.
+func (d *decoder) checkNames(p *Plan) {
+	seen := map[string]string{}
+	d.walk(p, func(path string, r rules, v reflect.Value) {
+		if !r.name {
+			return
+		}
+		list := path[:strings.LastIndexByte(path, '[')]
+		if first, twice := seen[list+"\x00"+v.String()]; twice {
+			d.faultAt(path, fmt.Sprintf("the name %q is already used at %s", shorten(v.String(), textMax), d.where(first)), "")
+			return
+		}
+		seen[list+"\x00"+v.String()] = path
+	})
+}
+
+// where a path stands, for a sentence.
+func (d *decoder) where(path string) string {
+	f := d.places.At(path, 0)
+	return fmt.Sprintf("%s:%d", f.File, f.Line)
+}
+
+// A part of the register: what depends_on can name.
+type part struct {
+	path, list, name string
+	dependsOn        []string
+}
+
+func (p *Plan) parts() []part {
+	var all []part
+	for i, a := range p.Accounts {
+		all = append(all, part{fmt.Sprintf("accounts[%d]", i), "accounts", a.Name, a.DependsOn})
+	}
+	for i, x := range p.Dependencies {
+		all = append(all, part{fmt.Sprintf("dependencies[%d]", i), "dependencies", x.Name, x.DependsOn})
+	}
+	for i, x := range p.Documents {
+		all = append(all, part{fmt.Sprintf("documents[%d]", i), "documents", x.Name, x.DependsOn})
+	}
+	for i, h := range p.Holdings {
+		all = append(all, part{fmt.Sprintf("holdings[%d]", i), "holdings", h.Symbol, h.DependsOn})
+	}
+	return all
+}
+
+// checkRegister refuses one name for two kinds of things: depends_on could mean either.
+func (d *decoder) checkRegister(p *Plan) {
+	first := map[string]part{}
+	for _, one := range p.parts() {
+		before, twice := first[one.name]
+		if !twice {
+			first[one.name] = one
+		} else if one.name != "" && before.list != one.list {
+			d.faultAt(one.path, fmt.Sprintf("%q is also one of the %s at %s, and depends_on could mean either",
+				shorten(one.name, textMax), before.list, d.where(before.path)), "")
+		}
+	}
+}
+
+// checkCircles follows depends_on from every part and reports each circle once, where it closes.
+func (d *decoder) checkCircles(p *Plan) {
+	parts := map[string][]part{}
+	for _, one := range p.parts() {
+		parts[one.name] = append(parts[one.name], one)
+	}
+	const entered, left = 1, 2
+	state := map[string]int{}
+	var trail []string
+	var follow func(name string)
+	follow = func(name string) {
+		state[name] = entered
+		trail = append(trail, name)
+		for _, one := range parts[name] {
+			for i, next := range one.dependsOn {
+				if state[next] == entered {
+					circle := append(slices.Clone(trail[slices.Index(trail, next):]), next)
+					d.faultAt(fmt.Sprintf("%s.depends_on[%d]", one.path, i), "depends_on goes in a circle: "+shorten(strings.Join(circle, " → "), 3*textMax), "")
+				} else if state[next] == 0 {
+					follow(next)
+				}
+			}
+		}
+		state[name] = left
+		trail = trail[:len(trail)-1]
+	}
+	for _, one := range p.parts() {
+		if state[one.name] == 0 {
+			follow(one.name)
+		}
+	}
+}
+
+func (d *decoder) checkHoldings(p *Plan) {
+	seen, class := map[[2]string]string{}, map[string]Holding{}
+	for i, h := range p.Holdings {
+		path := fmt.Sprintf("holdings[%d]", i)
+		if h.Symbol == "" {
+			continue
+		}
+		if first, twice := seen[[2]string{h.Symbol, h.Account}]; twice {
+			d.faultAt(path+".symbol", fmt.Sprintf("%s in %s is already held at %s", h.Symbol, h.Account, d.where(first)), "")
+		}
+		seen[[2]string{h.Symbol, h.Account}] = path
+		perhapsCash := d.bad["portfolio.base_currency"] && currencyForm.MatchString(h.Symbol)
+		if h.Class == "" && !d.bad[path+".class"] && !perhapsCash {
+			d.faultAt(path, "a holding wants class", "")
+		}
+		if before, twice := class[h.Symbol]; twice && before.Class != h.Class {
+			d.faultAt(path+".class", fmt.Sprintf("%s is %s here and %s elsewhere", h.Symbol, h.Class, before.Class), "")
+		} else if !twice {
+			class[h.Symbol] = h
+		}
+	}
+}
+
+// parseURL of a feed. ${NAME} stands for a key from the environment and may be anywhere.
+func parseURL(text string) (*url.URL, error) {
+	if text == "" {
+		return nil, fmt.Errorf("no address")
+	}
+	return url.Parse(environmentForm.ReplaceAllString(text, "x"))
+}
+
+var environmentForm = regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
+
+func (d *decoder) checkFeeds(p *Plan) {
+	seen := map[[2]string]string{}
+	for i, f := range p.Feeds {
+		path := fmt.Sprintf("feeds[%d]", i)
+		u, err := parseURL(f.URL)
+		switch {
+		case (f.URL == "") == (f.File == ""):
+			d.faultAt(path, "a feed wants url or file, one of them", "")
+		case f.URL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http"):
+			d.faultAt(path+".url", "url wants an address that begins with https://", "")
+		case f.URL != "" && u.User != nil:
+			d.faultAt(path+".url", "url holds a password; write ${NAME} and put it in the environment", "")
+		case f.File != "" && !filepath.IsLocal(filepath.FromSlash(f.File)):
+			d.faultAt(path+".file", "file wants a path inside the plan directory", "")
+		case f.File != "" && f.Format == "json":
+			d.faultAt(path+".format", "a file is read as csv", "csv")
+		case f.Format == "json" && f.Path == "":
+			d.faultAt(path, "a json feed wants path, such as $.price", "")
+		case f.Format == "csv" && f.URL != "" && f.Column == "":
+			d.faultAt(path, "a csv feed wants column, the one that holds the value", "")
+		}
+		if f.Series == "" {
+			continue
+		}
+		if first, twice := seen[[2]string{f.Series, f.Source}]; twice {
+			d.faultAt(path, fmt.Sprintf("%s from %s is already fed at %s; a second source needs a name of its own", f.Series, f.Source, d.where(first)), "")
+		}
+		seen[[2]string{f.Series, f.Source}] = path
+	}
+}
+
+func (d *decoder) checkTriggers(p *Plan) {
+	for i, t := range p.Triggers {
+		path := fmt.Sprintf("triggers[%d]", i)
+		if t.Tier == 0 && !d.bad[path] && !d.bad[path+".tier"] && !d.bad[path+".severity"] {
+			d.faultAt(path, "a trigger wants tier: 1 (Watch), 2 (Action) or 3 (Emergency)", "")
+		}
+	}
+}
+
+func (d *decoder) checkModels(p *Plan) {
+	for i, m := range p.Models {
+		path := fmt.Sprintf("models[%d].weights", i)
+		sum, seen, readable := 0.0, map[string]bool{}, !d.bad[path]
+		for j, target := range m.Targets {
+			at := fmt.Sprintf("%s[%d]", path, j)
+			d.checkSymbolOrClass(p, at+".of", target.Of)
+			if seen[target.Of] {
+				d.faultAt(at, fmt.Sprintf("%s stands here twice", target.Of), "")
+			}
+			seen[target.Of] = true
+			sum += float64(target.Weight)
+			readable = readable && !d.bad[at+".weight"]
+		}
+		if readable && len(m.Targets) > 0 && math.Abs(sum-1) > 1e-9 {
+			d.faultAt(path, fmt.Sprintf("the weights of %s add up to %s, not to 100%%", shorten(m.Name, textMax), Ratio(sum)), "")
+		}
+	}
+}
+
+// checkSymbolOrClass holds a word to something that is held, or a class.
+func (d *decoder) checkSymbolOrClass(p *Plan, path, word string) {
+	if _, class := ClassName(word); class || word == "" || d.knows(p, "symbol", word) {
+		return
+	}
+	known := append(p.names("symbol"), Classes()...)
+	d.faultAt(path, fmt.Sprintf("%q is neither a holding nor a class; what is not held yet is registered with quantity 0", shorten(word, textMax)),
+		d.nearest(word, known))
+}
+
+func (d *decoder) checkStep(p *Plan, path string, s Step) {
+	var kinds []string
+	for _, k := range keysOf(reflect.TypeFor[Step]()) {
+		if k.typ.Kind() == reflect.Pointer && !reflect.ValueOf(s).FieldByIndex(k.index).IsNil() {
+			kinds = append(kinds, k.name)
+		}
+	}
+	if len(kinds) != 1 {
+		if !d.bad[path] {
+			d.faultAt(path, fmt.Sprintf("a step does one thing (check, rebalance, order, approve, manual, notify, wait or verify), and this one %s", didWhat(kinds)), "")
+		}
+		return
+	}
+	path += "." + kinds[0]
+	if d.bad[path] {
+		return
+	}
+	switch kinds[0] {
+	case "check":
+		if *s.Check == (Check{}) {
+			d.faultAt(path, "a check wants something to look at: market, data_age, max_position, max_days_to_exit or that", "")
+		}
+	case "rebalance":
+		d.checkRebalance(p, path, *s.Rebalance)
+	case "order":
+		d.checkOrder(p, path, *s.Order)
+	case "manual":
+		if s.Manual.Who == "" && !d.unread["people"] {
+			d.faultAt(path, "a manual step wants who, and the plan has no people", "")
+		}
+	case "wait":
+		if (s.Wait.For == 0) == (s.Wait.Until == "") {
+			d.faultAt(path, "a wait is for a span, or until open or close", "")
+		}
+	}
+}
+
+func didWhat(kinds []string) string {
+	if len(kinds) == 0 {
+		return "does nothing"
+	}
+	return "does " + strings.Join(kinds, " and ")
+}
+
+func (d *decoder) checkRebalance(p *Plan, path string, r Rebalance) {
+	switch {
+	case r.Model == "" && r.Reduce == "" && r.RaiseCashTo == 0:
+		d.faultAt(path, "a rebalance wants a model, reduce and by, or raise_cash_to", "")
+	case r.Model != "" && (r.Reduce != "" || r.RaiseCashTo != 0):
+		d.faultAt(path, "a rebalance goes to a model or follows a sentence, not both", "")
+	case (r.Reduce == "") != (r.By == 0):
+		d.faultAt(path, "reduce and by go together: which class or symbol, and by what share of it", "")
+	}
+	d.checkSymbolOrClass(p, path+".reduce", r.Reduce)
+	if r.Reduce == "cash" {
+		d.faultAt(path+".reduce", "cash cannot be sold", "")
+	}
+}
+
+func (d *decoder) checkOrder(p *Plan, path string, o Order) {
+	if o.Quantity.IsPositive() == (o.Fraction > 0) {
+		d.faultAt(path, "an order wants quantity or fraction, one of them", "")
+	}
+	if o.Symbol == p.Portfolio.BaseCurrency {
+		d.faultAt(path+".symbol", "the base currency cannot be ordered", "")
+	}
+	if _, known := p.Account(o.Account); known && !p.Tradable(o.Account) {
+		d.faultAt(path, fmt.Sprintf("only people act in %s (venue: manual), so no order can be sent there; write a manual step", o.Account), "")
+	}
+	if _, held := p.Holding(o.Symbol); o.Account == "" && held {
+		d.faultAt(path, fmt.Sprintf("several accounts hold %s, so the order wants account", o.Symbol), "")
+	}
+}

@@ -1,0 +1,361 @@
+// Package plan is what the owner wrote: the register of what is owned and what it depends on, threats, triggers,
+// target models, playbooks, people and drills. It loads a directory of YAML or JSON files, checks all of it, and
+// says where everything stands.
+//
+// A [Plan] is data: names are resolved and units checked, but conditions stay text. The rule language lives in
+// watch/rule, and app joins the two so that one check reports both: [Plan.Expressions] lists what is written in that
+// language and [Places] says where.
+//
+// The types below are the whole vocabulary. Their json tags are the keys an owner writes and their comments are the
+// descriptions in [Schema]. The plan tags say what a value must be, for the decoder, the checks and the schema alike:
+//
+//	required        the key must be written
+//	name            no other item of the list may have it
+//	of=a|b          one of these words
+//	range=1-5       a whole number within
+//	to=account      a name that must exist (account, person, playbook, model, register …)
+//	expr            text in the rule language
+//	money           an amount in the base currency
+//
+// It does not execute anything, keeps no prices, and never reads a secret: a file that holds one is refused.
+package plan
+
+import (
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"lifeboat"
+)
+
+// Plan is everything the owner wrote, in the order of the files' names and of the lines in them.
+type Plan struct {
+	Portfolio    Portfolio    `json:"portfolio"`
+	Accounts     []Account    `json:"accounts,omitempty"`
+	Holdings     []Holding    `json:"holdings,omitempty"`
+	Dependencies []Dependency `json:"dependencies,omitempty"`
+	People       []Person     `json:"people,omitempty"`
+	Contacts     []Contact    `json:"contacts,omitempty"`
+	Documents    []Document   `json:"documents,omitempty"`
+	Threats      []Threat     `json:"threats,omitempty"`
+	Feeds        []Feed       `json:"feeds,omitempty"`
+	Signals      []Signal     `json:"signals,omitempty"`
+	Triggers     []Trigger    `json:"triggers,omitempty"`
+	Models       []Model      `json:"models,omitempty"`
+	Playbooks    []Playbook   `json:"playbooks,omitempty"`
+	Drills       []Drill      `json:"drills,omitempty"`
+	Backups      []Backup     `json:"backups,omitempty"`
+}
+
+// Ratio is a fraction: 0.15 is 15 %. Written as 15%, or as 0.15.
+type Ratio float64
+
+// Portfolio names the whole.
+type Portfolio struct {
+	Name         string `json:"name" plan:"required"`                   // what reports call it
+	BaseCurrency string `json:"base_currency"`                          // ISO code; USD when absent
+	TimeZone     string `json:"time_zone"`                              // IANA name, for what people read; UTC when absent
+	Calendar     string `json:"calendar,omitempty" plan:"of=nyse|24/7"` // nyse or 24/7; what a "day" is for the portfolio's own signals. 24/7 when every holding is crypto or a stablecoin
+	Benchmark    string `json:"benchmark,omitempty"`                    // the series that volume_spike means; SPY when absent
+}
+
+// Recovery objectives, on everything that can be lost.
+type Recovery struct {
+	Criticality int      `json:"criticality,omitempty" plan:"range=1-3"` // tier 1, 2 or 3; 3 when absent
+	Owner       string   `json:"owner,omitempty" plan:"to=person"`       // a person or role
+	RTO         Duration `json:"rto,omitempty"`                          // by criticality 1 h, 4 h, 24 h when absent
+	RPO         Duration `json:"rpo,omitempty"`                          // as RTO when absent
+}
+
+// Duration is a span of wall time: 90s, 15m, 4h, 3d, 2w.
+type Duration time.Duration
+
+// Account holds things somewhere: a broker, an exchange, a wallet.
+type Account struct {
+	Name  string `json:"name" plan:"required,name"`                                // what holdings, depends_on and backups call it
+	Kind  string `json:"kind" plan:"required,of=broker|exchange|wallet|safe|bank"` // what holds it
+	Venue string `json:"venue,omitempty" plan:"of=paper|manual"`                   // paper trades here; manual (the default) is acted on by people only
+	At    string `json:"at,omitempty"`                                             // the institution or chain, in the owner's words
+	// Address of a wallet or Safe; public.
+	Address   string   `json:"address,omitempty"`
+	DependsOn []string `json:"depends_on,omitempty" plan:"to=register"` // names from the register that it cannot do without
+	Recovery
+}
+
+// Holding is how much of what lies where.
+type Holding struct {
+	Symbol   string          `json:"symbol" plan:"required"`                                                              // as feeds and histories call its price; the base currency for cash
+	Name     string          `json:"name,omitempty"`                                                                      // for people to read
+	Account  string          `json:"account" plan:"required,to=account"`                                                  // where it lies
+	Quantity decimal.Decimal `json:"quantity" plan:"required"`                                                            // how many units; 0 registers what a playbook may buy
+	Class    string          `json:"class" plan:"of=equities|bonds|commodities|real-estate|crypto|stablecoin|cash|other"` // what kind of thing it is; cash for the base currency when absent
+	// Price is the last one the owner knows, used only where no series says better, and always marked as such.
+	Price decimal.Decimal `json:"price,omitzero" plan:"money"`
+	// Fractional permits orders for parts of a unit; true by default for crypto, stablecoin and cash.
+	Fractional *bool    `json:"fractional,omitempty"`
+	DependsOn  []string `json:"depends_on,omitempty" plan:"to=register"` // names from the register that it cannot do without
+	Recovery
+}
+
+// Dependency is something a holding, an account or a document needs: a data feed, a custodian, a chain, a cloud, a tool.
+type Dependency struct {
+	Name      string   `json:"name" plan:"required,name"`                                                                   // what depends_on calls it
+	Kind      string   `json:"kind" plan:"required,of=feed|custodian|chain|protocol|oracle|bridge|cloud|tool|person|other"` // what it is
+	Primary   string   `json:"primary,omitempty"`                                                                           // address or place that is used
+	Backup    string   `json:"backup,omitempty"`                                                                            // address or place to change over to
+	DependsOn []string `json:"depends_on,omitempty" plan:"to=register"`                                                     // what it needs in turn; a circle is refused
+	Recovery
+}
+
+// Person is somebody whom lifeboat tells or asks.
+type Person struct {
+	Name string `json:"name" plan:"required,name"` // how answers are signed
+	Role string `json:"role,omitempty"`            // owner, cio, trustee …; a step may ask a role instead of a name
+	// Reaction is how long the person takes to answer, as drills simulate it; 15m when absent.
+	Reaction Duration `json:"reaction,omitempty"`
+	// Answers is what the person says in a drill: yes (the default), no or nothing.
+	Answers string `json:"answers,omitempty" plan:"of=yes|no|nothing"`
+}
+
+// Contact is somebody outside who may have to be reached: IT support, the broker's desk, the executor.
+type Contact struct {
+	Name  string `json:"name" plan:"required,name"` // whom to ask for
+	For   string `json:"for,omitempty"`             // what they can do
+	Phone string `json:"phone,omitempty"`           // a number that works in an outage
+	Email string `json:"email,omitempty"`           // an address
+	Note  string `json:"note,omitempty"`            // what to have at hand; never a secret
+}
+
+// Document is a paper or file that recovery needs: tax records, policies, strategy tests.
+type Document struct {
+	Name      string   `json:"name" plan:"required,name"`               // what depends_on and backups call it
+	Where     string   `json:"where,omitempty"`                         // where the original is
+	DependsOn []string `json:"depends_on,omitempty" plan:"to=register"` // names from the register that it cannot do without
+	Recovery
+}
+
+// Threat is scored probability × impact, 1 to 25; above 12 it has priority.
+type Threat struct {
+	Name        string          `json:"name" plan:"required,name"`             // what may happen
+	Probability int             `json:"probability" plan:"required,range=1-5"` // 1 is rare, 5 is expected
+	Impact      int             `json:"impact" plan:"required,range=1-5"`      // 1 is a nuisance, 5 is ruin
+	LossPerHour decimal.Decimal `json:"loss_per_hour,omitzero" plan:"money"`   // of downtime
+	Affects     []string        `json:"affects,omitempty" plan:"to=affected"`  // names from the register, or people
+	Strategy    string          `json:"strategy,omitempty"`                    // the answer in a sentence
+	Playbook    string          `json:"playbook,omitempty" plan:"to=playbook"` // the answer in steps; check asks for one above 12
+}
+
+// Score of the threat.
+func (t Threat) Score() int { return t.Probability * t.Impact }
+
+// Priority reports a score above 12.
+func (t Threat) Priority() bool { return t.Score() > 12 }
+
+// Feed is where the daemon gets a series from: an HTTP address that answers JSON or CSV, or a CSV file that grows.
+type Feed struct {
+	Series string `json:"series" plan:"required"`    // what it is about: SPY, VIX, SPY.volume
+	Source string `json:"source"`                    // who says so, for sources that must agree; the host or file when absent
+	URL    string `json:"url,omitempty"`             // ${NAME} in it is taken from the environment, for keys
+	File   string `json:"file,omitempty"`            // relative to the plan directory
+	Format string `json:"format" plan:"of=json|csv"` // csv for files and where a column is named, else json, when absent
+	// Path is a JSONPath to the value ($.price), for json.
+	Path string `json:"path,omitempty"`
+	// Column of the value, for csv; of a file in the form of a history, the column called as the series when absent.
+	Column string `json:"column,omitempty"`
+	// Time is the column or JSONPath of the value's own time. Without it a value is of the time when it was fetched.
+	Time string `json:"time,omitempty"`
+	// Level says that the value may be zero or negative, as a yield or a spread is; a price cannot.
+	Level bool `json:"level,omitempty"`
+	// Every is how often it is asked; 1m when absent.
+	Every Duration `json:"every,omitempty"`
+	// StaleAfter is how old a value may be, counted while its market is open; 5 × every when absent.
+	StaleAfter Duration `json:"stale_after,omitempty"`
+}
+
+// Signal gives an expression a name that triggers can use.
+type Signal struct {
+	Name string `json:"name" plan:"required,name"` // as triggers, checks and verifications write it
+	Expr string `json:"expr" plan:"required,expr"` // a number or a condition
+}
+
+// Trigger is what the owner fears and what follows.
+type Trigger struct {
+	Name      string            `json:"name" plan:"name"`      // the condition, shortened, when absent
+	Tier      lifeboat.Tier     `json:"tier"`                  // 1 Watch, 2 Action, 3 Emergency; by severity when absent (CRITICAL 3, HIGH 2, else 1)
+	Severity  lifeboat.Severity `json:"severity,omitempty"`    // by tier when absent
+	Condition string            `json:"condition" plan:"expr"` // what must be true, in the rule language
+	// Rule is condition and severity in one line: IF … THEN severity = CRITICAL. It is split when the plan is loaded.
+	Rule string `json:"rule,omitempty"`
+	// For is how long the condition must hold without a break before it fires.
+	For Duration `json:"for,omitempty"`
+	// Clear is the condition of the all-clear; the opposite of Condition when absent.
+	Clear string `json:"clear,omitempty" plan:"expr"`
+	// ClearFor is how long the all-clear must hold.
+	ClearFor Duration `json:"clear_for,omitempty"`
+	// Cooldown is how long after clearing the trigger cannot fire again.
+	Cooldown Duration `json:"cooldown,omitempty"`
+	// Sources is how many independent sources must each satisfy the condition; 1 uses their consensus.
+	Sources int `json:"sources,omitempty" plan:"range=1-99"`
+	// Playbook to start; "" only watches.
+	Playbook string `json:"playbook,omitempty" plan:"to=playbook"`
+	// Action is a playbook in one line, of its own name: execute_rebalance_to_model('M'), run_playbook('P'),
+	// notify('text'), or a sentence such as "Reduce equity exposure by 25% and increase cash holdings to 40%."
+	Action string `json:"action,omitempty"`
+	// Authority is automatic (the default), or the person or role that must say yes before the playbook starts.
+	Authority string `json:"authority,omitempty" plan:"to=authority"`
+}
+
+// Model is a target allocation by symbol or class; the weights add up to 100 %.
+type Model struct {
+	Name    string   `json:"name" plan:"required,name"` // as rebalance and actions write it
+	Targets []Target `json:"weights" plan:"required"`   // {SPY: 40%, cash: 60%}, or a list of {of: SPY, weight: 40%}
+}
+
+// Target weight of a symbol, a class, or cash.
+type Target struct {
+	Of     string `json:"of" plan:"required"`     // a symbol, a class, or cash
+	Weight Ratio  `json:"weight" plan:"required"` // of each account in which lifeboat may trade
+}
+
+// Playbook is the steps the owner wrote, in order.
+type Playbook struct {
+	Name  string   `json:"name" plan:"required,name"` // as triggers write it
+	RTO   Duration `json:"rto,omitempty"`             // how long a whole run may take, reported against what it took
+	Steps []Step   `json:"steps" plan:"required"`     // carried out one after the other
+}
+
+// Step of a playbook. Exactly one of the kinds is set.
+type Step struct {
+	Name string `json:"name" plan:"name"` // the kind, numbered, when absent
+
+	Check     *Check     `json:"check,omitempty"`     // look before acting
+	Rebalance *Rebalance `json:"rebalance,omitempty"` // move the tradable accounts
+	Order     *Order     `json:"order,omitempty"`     // send one order
+	Approve   *Approve   `json:"approve,omitempty"`   // a person's yes
+	Manual    *Manual    `json:"manual,omitempty"`    // a person acts and confirms
+	Notify    *Notify    `json:"notify,omitempty"`    // tell people
+	Wait      *Wait      `json:"wait,omitempty"`      // for a span, or for the market
+	Verify    *Verify    `json:"verify,omitempty"`    // look whether it worked
+
+	// Timeout ends the step unsuccessfully; by kind when absent (check, manual, verify 24h, approve 1h, orders 48h).
+	Timeout Duration `json:"timeout,omitempty"`
+	// Retries after a failure or time-out; none when absent. A person's no is not asked again.
+	Retries int `json:"retries,omitempty" plan:"range=0-99"`
+	// RetryAfter is the pause before each of them; 1m when absent.
+	RetryAfter Duration `json:"retry_after,omitempty"`
+	// OnFailure says what then: stop (the default) or continue.
+	OnFailure string `json:"on_failure,omitempty" plan:"of=stop|continue"`
+	// RTO is the step's share of the playbook's budget, reported against what it took.
+	RTO Duration `json:"rto,omitempty"`
+}
+
+// Kind of the step: the key under which the owner wrote it.
+func (s Step) Kind() string {
+	switch {
+	case s.Check != nil:
+		return "check"
+	case s.Rebalance != nil:
+		return "rebalance"
+	case s.Order != nil:
+		return "order"
+	case s.Approve != nil:
+		return "approve"
+	case s.Manual != nil:
+		return "manual"
+	case s.Notify != nil:
+		return "notify"
+	case s.Wait != nil:
+		return "wait"
+	case s.Verify != nil:
+		return "verify"
+	}
+	return ""
+}
+
+// Check is a pre-flight: every field that is set must hold before the run goes on; it waits for them until the
+// step's time-out.
+type Check struct {
+	// Market is open when orders must be placeable at once; "" does not ask.
+	Market string `json:"market,omitempty" plan:"of=open"`
+	// DataAge is the oldest price, of anything held in a tradable account, that may be acted on, counted while its market is open.
+	DataAge Duration `json:"data_age,omitempty"`
+	// MaxPosition is the largest share of the tradable accounts together that any one non-cash holding may have.
+	MaxPosition Ratio `json:"max_position,omitempty"`
+	// MaxDaysToExit is how many days of average volume a holding may take to be sold, at Participation.
+	MaxDaysToExit float64 `json:"max_days_to_exit,omitempty"`
+	// Participation is the share of the average daily volume that we may be; 10% when absent.
+	Participation Ratio `json:"participation,omitempty"`
+	// That is an expression of the rule language.
+	That string `json:"that,omitempty" plan:"expr"`
+}
+
+// Rebalance moves the tradable accounts to a model, or by a sentence such as "reduce equities by 25% and raise cash to 40%".
+type Rebalance struct {
+	Model       string `json:"model,omitempty" plan:"to=model"` // the allocation to move to
+	Reduce      string `json:"reduce,omitempty"`                // a class or symbol
+	By          Ratio  `json:"by,omitempty"`                    // this share of what is held of it
+	RaiseCashTo Ratio  `json:"raise_cash_to,omitempty"`         // a share of each account in which lifeboat may trade
+	// Limit is how far from the arrival price an order may fill; 0 sends market orders.
+	Limit Ratio `json:"limit,omitempty"`
+	// MinTrade leaves differences below this share of the account alone; 0.5% when absent.
+	MinTrade Ratio `json:"min_trade,omitempty"`
+}
+
+// Order is one order, sized by Quantity or by Fraction of the position.
+type Order struct {
+	Account  string          `json:"account" plan:"to=account"`        // the one that holds the symbol when absent
+	Symbol   string          `json:"symbol" plan:"required,to=symbol"` // what is traded
+	Side     lifeboat.Side   `json:"side" plan:"required,of=buy|sell"` // which way
+	Quantity decimal.Decimal `json:"quantity,omitzero"`                // units
+	Fraction Ratio           `json:"fraction,omitempty"`               // a share of the position that the account has
+	Limit    Ratio           `json:"limit,omitempty"`                  // as in Rebalance
+}
+
+// Approve asks a person or role; no answer within the time-out is a no.
+type Approve struct {
+	By   string `json:"by" plan:"required,to=person"` // who is asked; the first answer counts
+	Text string `json:"text,omitempty"`               // the question; what would be traded is added to it
+}
+
+// Manual is runbook text that a person carries out and confirms.
+type Manual struct {
+	Who  string `json:"who" plan:"to=person"` // the owner, or the first person, when absent
+	Text string `json:"text" plan:"required"` // what to do, so that it can be done at three in the morning
+}
+
+// Notify tells people.
+type Notify struct {
+	To   []string `json:"to" plan:"to=person"`  // names or roles; everybody when absent
+	Text string   `json:"text" plan:"required"` // what they read
+}
+
+// Wait for a span, or until the market opens or closes.
+type Wait struct {
+	For   Duration `json:"for,omitempty"`                        // a span of wall time
+	Until string   `json:"until,omitempty" plan:"of=open|close"` // open or close
+}
+
+// Verify holds the run to a post-condition in the rule language; it is tried until the time-out.
+type Verify struct {
+	That string `json:"that" plan:"required,expr"` // a condition in the rule language
+}
+
+// Drill is a rehearsal the owner wants: a scenario, and which of its series stand for which of today's holdings.
+type Drill struct {
+	Name     string `json:"name" plan:"required,name"` // for people to read
+	Scenario string `json:"scenario" plan:"required"`  // one that lifeboat drill list shows
+	// Cast lets the scenario's series play a series of the plan: {UST: USDE}.
+	Cast map[string]string `json:"cast,omitempty"`
+	// Every is how often it is due: 13w for quarterly.
+	Every Duration `json:"every,omitempty"`
+}
+
+// Backup is a copy of something, as the owner makes it today.
+type Backup struct {
+	Name    string   `json:"name" plan:"required,name"`    // for people to read
+	Of      string   `json:"of" plan:"required,to=copied"` // a document, account or dependency
+	Where   string   `json:"where"`                        // where the copy lies
+	Medium  string   `json:"medium"`                       // what kind of thing the copy lies on; 3-2-1 wants two kinds
+	Offsite bool     `json:"offsite,omitempty"`            // whether it is at another place
+	Every   Duration `json:"every,omitempty"`              // how often it is made
+}
