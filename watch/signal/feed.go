@@ -1,0 +1,271 @@
+package signal
+
+import (
+	"slices"
+	"time"
+
+	"lifeboat"
+	"lifeboat/session"
+)
+
+// A feed is one series: its sources, and what they agree on.
+type feed struct {
+	series   lifeboat.Series
+	index    int // in Engine.order
+	calendar *session.Calendar
+	price    bool // no other column of a bar
+	volume   bool
+	offered  bool // somebody really offers it; else it was only asked for
+	touched  bool // in this instant
+
+	leaves    []*leaf // in the order of Config.Sources, later ones as they spoke
+	consensus stream
+	agreed    bool // the sources have agreed once
+	scratch   []float64
+}
+
+// A leaf is one source of one series.
+type leaf struct {
+	source     string
+	calendar   *session.Calendar
+	staleAfter time.Duration // of market time
+
+	value   float64
+	at      time.Time // of the last good reading
+	touched bool
+	own     *stream // its past, where a node asks for it
+
+	deadline   time.Time // when the reading of deadlineOf goes stale; the calendar is asked only when it matters
+	deadlineOf time.Time
+}
+
+func (l *leaf) take(v float64, when time.Time) {
+	l.value, l.at, l.touched = v, when, true
+	if l.own != nil {
+		l.own.take(v, when)
+	}
+}
+
+// fresh reports that the last reading is not older than it may be. Market time never runs faster than the clock, so
+// the calendar is asked only after that much wall time.
+func (l *leaf) fresh(at time.Time) bool {
+	if l.at.IsZero() {
+		return false
+	}
+	if l.staleAfter <= 0 || at.Sub(l.at) <= l.staleAfter {
+		return true
+	}
+	return at.Before(l.staleAt(l.at))
+}
+
+// staleAt is the first time at which a reading of the given time is stale.
+func (l *leaf) staleAt(since time.Time) time.Time {
+	if !l.deadlineOf.Equal(since) || l.deadline.IsZero() {
+		l.deadline = l.calendar.AddOpen(since, l.staleAfter).Add(graceAfterDeadline)
+		l.deadlineOf = since
+	}
+	return l.deadline
+}
+
+func (f *feed) find(source string) *leaf {
+	for _, l := range f.leaves {
+		if l.source == source {
+			return l
+		}
+	}
+	return nil
+}
+
+// last is the time of the last good reading from any source.
+func (f *feed) last() time.Time {
+	var last time.Time
+	for _, l := range f.leaves {
+		if l.at.After(last) {
+			last = l.at
+		}
+	}
+	return last
+}
+
+func (f *feed) fresh(at time.Time) bool {
+	for _, l := range f.leaves {
+		if l.fresh(at) {
+			return true
+		}
+	}
+	return false
+}
+
+// settle lets what the sources agree on move, once all readings of an instant are in. Volumes have already moved it.
+func (f *feed) settle(at time.Time) {
+	var when time.Time
+	for _, l := range f.leaves {
+		if l.touched && l.at.After(when) {
+			when = l.at
+		}
+		l.touched = false
+	}
+	f.touched = false
+	if v, known := f.agree(at); known && !f.volume {
+		f.consensus.take(v, when)
+		f.agreed = true
+	}
+}
+
+// level is what the fresh sources agree on now. A source that went stale since they last settled has no vote.
+func (f *feed) level(at time.Time) (float64, bool) {
+	if f.volume {
+		return f.consensus.value, f.fresh(at)
+	}
+	return f.agree(at)
+}
+
+// agree is the median of the fresh sources; of an even number the middle value nearer to the last agreement, and their
+// mean when neither is.
+func (f *feed) agree(at time.Time) (float64, bool) {
+	if len(f.leaves) == 1 {
+		return f.leaves[0].value, f.leaves[0].fresh(at)
+	}
+	values := f.values(at)
+	n := len(values)
+	switch {
+	case n == 0:
+		return 0, false
+	case n%2 == 1:
+		return values[n/2], true
+	}
+	low, high := values[n/2-1], values[n/2]
+	if f.agreed {
+		switch toLow, toHigh := distance(low, f.consensus.value), distance(high, f.consensus.value); {
+		case toLow < toHigh:
+			return low, true
+		case toHigh < toLow:
+			return high, true
+		}
+	}
+	return low + (high-low)/2, true
+}
+
+// spread between the fresh sources.
+func (f *feed) spread(at time.Time) (float64, bool) {
+	values := f.values(at)
+	if len(values) < 2 || values[0] <= 0 {
+		return 0, false
+	}
+	return values[len(values)-1]/values[0] - 1, true
+}
+
+// values of the fresh sources in ascending order. The slice is the feed's own.
+func (f *feed) values(at time.Time) []float64 {
+	values := f.scratch[:0]
+	for _, l := range f.leaves {
+		if l.fresh(at) {
+			values = append(values, l.value)
+		}
+	}
+	slices.Sort(values)
+	return values
+}
+
+func distance(a, b float64) float64 { return max(a-b, b-a) }
+
+// Sources of a series that can be asked for on their own; one or none when there is nothing to choose between.
+func (e *Engine) Sources(s lifeboat.Series) []string {
+	f := e.feeds[s]
+	if f == nil {
+		return nil
+	}
+	var names []string
+	for _, l := range f.leaves {
+		names = append(names, l.source)
+	}
+	return names
+}
+
+// LastSeen is the time of the last good reading of a source, or of any source for ""; zero when there was none.
+func (e *Engine) LastSeen(s lifeboat.Series, source string) time.Time {
+	f := e.feeds[s]
+	if f == nil {
+		return time.Time{}
+	}
+	if l := f.find(source); l != nil && source != "" {
+		return l.at
+	}
+	return f.last()
+}
+
+// StaleAt is the first time at which a source, or for "" every source of the series, is stale. One that was never seen
+// counts as seen at from, which gives it as long to speak as it may be silent. Zero means never.
+func (e *Engine) StaleAt(s lifeboat.Series, source string, from time.Time) time.Time {
+	f := e.feeds[s]
+	if f == nil {
+		return from
+	}
+	if l := f.find(source); l != nil && source != "" {
+		return l.staleSince(from)
+	}
+	var at time.Time
+	for _, l := range f.leaves {
+		t := l.staleSince(from)
+		if t.IsZero() {
+			return t
+		}
+		if t.After(at) {
+			at = t
+		}
+	}
+	return at
+}
+
+func (l *leaf) staleSince(from time.Time) time.Time {
+	switch {
+	case l.staleAfter <= 0 && !l.at.IsZero():
+		return time.Time{}
+	case l.at.IsZero() && l.staleAfter <= 0:
+		return from
+	case l.at.IsZero():
+		return l.staleAt(from)
+	}
+	return l.staleAt(l.at)
+}
+
+// AgeReaches is the first time at which more than the given market time has passed since the last reading of a series;
+// zero when there was none.
+func (e *Engine) AgeReaches(s lifeboat.Series, age time.Duration) time.Time {
+	f := e.feeds[s]
+	if f == nil || f.last().IsZero() {
+		return time.Time{}
+	}
+	return f.calendar.AddOpen(f.last(), age+graceAfterDeadline)
+}
+
+// MayGoStale reports whether some source may go stale by the given time without a word from it. It costs nothing, and
+// says yes too often rather than never.
+func (e *Engine) MayGoStale(by time.Time) bool { return !e.soonest.IsZero() && !e.soonest.After(by) }
+
+// NextStale is the first time after the given one at which a source goes stale unless it speaks; zero when none does.
+// Ask with times that do not go back.
+func (e *Engine) NextStale(after time.Time) time.Time {
+	e.soonest = time.Time{}
+	for _, f := range e.order {
+		for _, l := range f.leaves {
+			if l.at.IsZero() || l.staleAfter <= 0 || !e.soonest.IsZero() && l.at.Add(l.staleAfter).After(e.soonest) {
+				continue // never, or surely not the first: market time does not run faster than the clock
+			}
+			if t := l.staleAt(l.at); t.After(after) && (e.soonest.IsZero() || t.Before(e.soonest)) {
+				e.soonest = t
+			}
+		}
+	}
+	return e.soonest
+}
+
+// mayBeSoonest notes how long a reading is good for at least, without asking its calendar.
+func (e *Engine) mayBeSoonest(l *leaf, when time.Time) {
+	if l.staleAfter <= 0 {
+		return
+	}
+	if t := when.Add(l.staleAfter); e.soonest.IsZero() || t.Before(e.soonest) {
+		e.soonest = t
+	}
+}
