@@ -1,0 +1,392 @@
+// Package journaltest holds what every store of a journal must do. A store's own tests call [Run]; the stages that
+// write to a journal test their bad hours with [Faulty], a store whose disk fills up on command.
+//
+// It does not test what a store does when its process is killed or its disk is full: that takes the store's own means,
+// and its own tests.
+package journaltest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"lifeboat"
+	"lifeboat/keep/journal"
+)
+
+// Open makes an empty store for one test. The function it returns beside the store closes it, if it is open, and opens
+// what it kept.
+type Open func(t *testing.T) (store journal.Store, reopen func() journal.Store)
+
+// Run holds a store to the contract.
+func Run(t *testing.T, open Open) {
+	for _, c := range contract {
+		t.Run(c.name, func(t *testing.T) {
+			store, reopen := open(t)
+			if err := c.holds(store, reopen); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// Errors says which clauses a store breaks, by name. It is how a test proves that [Run] would catch a bad store.
+func Errors(t *testing.T, open Open) map[string]error {
+	broken := map[string]error{}
+	for _, c := range contract {
+		store, reopen := open(t)
+		if err := c.holds(store, reopen); err != nil {
+			broken[c.name] = err
+		}
+	}
+	return broken
+}
+
+var contract = []struct {
+	name  string
+	holds func(s journal.Store, reopen func() journal.Store) error
+}{
+	{"an empty journal has no head and holds", empty},
+	{"entries come back in order, as they were appended", keepsOrder},
+	{"entries are sealed one to the next", isChained},
+	{"every word comes back as it was", keepsEveryWord},
+	{"what was acknowledged survives opening again", survives},
+	{"an append is all or nothing", allOrNothing},
+	{"appending nothing changes nothing", nothing},
+	{"reading begins where it is told to", readsFrom},
+	{"readers and a writer do not disturb each other", readsWhileWriting},
+	{"a loop over the entries may append", appendsInLoop},
+	{"reading stops when the reader gives up", stops},
+	{"a change of any field is found", findsTampering},
+	{"the last entry cannot be taken away unseen", remembersHead},
+}
+
+// Start is the time of the first entry that the contract's tests write.
+var start = time.Date(2020, 3, 12, 20, 0, 0, 123456789, time.UTC)
+
+// news is the n-th event of a test, different from every other.
+func news(n int) lifeboat.Event {
+	return lifeboat.Firing{
+		Trigger: fmt.Sprintf("trigger %d <&> \"é\"", n), Tier: lifeboat.Emergency, Severity: "CRITICAL", State: lifeboat.Fired,
+		Values: map[string]float64{"drawdown(SPX)": float64(n) / 7, "vix": 75.47}, Sources: []string{"alpaca", "cboe"},
+	}
+}
+
+// write appends n events, one at a time.
+func write(s journal.Store, n int) error {
+	for i := range n {
+		if err := s.Append(start.Add(time.Duration(i)*time.Minute), news(i)); err != nil {
+			return fmt.Errorf("append event %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func read(s journal.Reader, from int64) (all []journal.Entry, err error) {
+	for e, err := range s.Entries(context.Background(), from) {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, e)
+	}
+	return all, nil
+}
+
+// expect holds a store to exactly the first n events of write.
+func expect(s journal.Store, n int) error {
+	all, err := read(s, 1)
+	if err != nil {
+		return err
+	}
+	if len(all) != n {
+		return fmt.Errorf("%d entries, want %d", len(all), n)
+	}
+	for i, e := range all {
+		event, err := e.Event()
+		if err != nil {
+			return err
+		}
+		if want := news(i); e.Seq != int64(i+1) || !reflect.DeepEqual(event, want) {
+			return fmt.Errorf("entry %d is %d %v, want %v", i+1, e.Seq, event, want)
+		}
+		if want := start.Add(time.Duration(i) * time.Minute); e.At != want {
+			return fmt.Errorf("entry %d is of %v, want %v", i+1, e.At, want)
+		}
+	}
+	head, ok := s.Head()
+	if ok != (n > 0) || ok && !reflect.DeepEqual(head, all[n-1]) {
+		return fmt.Errorf("the head is %v %v, the last entry another one", head.Seq, ok)
+	}
+	_, err = journal.Verify(context.Background(), s)
+	return err
+}
+
+func empty(s journal.Store, reopen func() journal.Store) error {
+	if err := expect(s, 0); err != nil {
+		return err
+	}
+	return expect(reopen(), 0)
+}
+
+func keepsOrder(s journal.Store, _ func() journal.Store) error {
+	if err := write(s, 20); err != nil {
+		return err
+	}
+	return expect(s, 20)
+}
+
+// isChained compares with entries that were sealed here, so that a store cannot have its own idea of a seal.
+func isChained(s journal.Store, _ func() journal.Store) error {
+	if err := s.Append(start, news(0), news(1)); err != nil {
+		return err
+	}
+	if err := s.Append(start.Add(time.Hour), news(2)); err != nil {
+		return err
+	}
+	own := journal.Memory()
+	own.Append(start, news(0), news(1))
+	own.Append(start.Add(time.Hour), news(2))
+	want, _ := read(own, 1)
+	got, err := read(s, 1)
+	if err == nil && !reflect.DeepEqual(got, want) {
+		err = fmt.Errorf("got %v, want %v", got, want)
+	}
+	return err
+}
+
+// EveryWord is at least one event of each word, and sets every field of each at least once.
+func EveryWord() []lifeboat.Event {
+	d := decimal.RequireFromString
+	order := lifeboat.Order{
+		ID: "lb-0123", Account: "ibkr", Symbol: "SPY", Side: lifeboat.Sell, Type: lifeboat.Limit,
+		Quantity: d("412.5"), Limit: d("243.15"), Arrival: d("245.000000000000000001"),
+	}
+	return []lifeboat.Event{
+		lifeboat.PlanLoaded{Name: "Family", Hash: "9f86d081884c7d65", Mode: "drill",
+			Positions: []lifeboat.Position{{Account: "ibkr", Symbol: "SPY", Quantity: d("1000.5")}}},
+		lifeboat.Instant{At: start, Readings: []lifeboat.Reading{
+			{Series: "SPY", Value: 248.11}, {Series: "SPY.volume", Value: 3.922e8, Source: "alpaca", At: start.Add(-time.Second)},
+			{Series: "VIX", Quality: lifeboat.Suspect, Why: "not a number"}, {Series: "UST", Value: 1e-9, Quality: lifeboat.Stale},
+		}},
+		lifeboat.Gap{Series: "UST", State: lifeboat.GapOpened, Since: start, Triggers: []string{"Depeg"}},
+		news(1),
+		lifeboat.IncidentChange{ID: "2020-03-12-1", State: lifeboat.IncidentOpened, Tier: lifeboat.Action, Trigger: "Crash"},
+		lifeboat.Decision{Incident: "2020-03-12-1", Trigger: "Crash", Tier: lifeboat.Action, Playbook: "defend",
+			Verdict: lifeboat.Ask, By: "plan", Why: "the trigger's authority is cio", Run: "r1", Question: "lb-q1", Repeats: "R200312-0a1b2c"},
+		lifeboat.Answer{Question: "lb-q1", By: "Ann", Yes: true, Note: "go"},
+		lifeboat.RunStarted{Run: "r1", Playbook: "defend", Hash: "abc", Content: []byte(`{"if":"a < b & c > d"}`),
+			Incident: "2020-03-12-1", Trigger: "Crash", Tier: lifeboat.Action, By: "Ann", Supersedes: []string{"r0"}},
+		lifeboat.StepStarted{Run: "r1", Step: 1, Name: "sell", Kind: "order", Attempt: 2},
+		lifeboat.StepFinished{Run: "r1", Step: 1, Status: lifeboat.Failed, Why: "the venue refused", Retry: true, Values: map[string]float64{"weight": 0.4}},
+		lifeboat.RunFinished{Run: "r1", Status: lifeboat.Done, Why: "5 of 5 steps done"},
+		lifeboat.Intent{Key: "lb-0123", Act: lifeboat.PlaceOrder, Run: "r1", Step: 1, Order: &order},
+		lifeboat.Intent{Key: "lb-0124", Act: lifeboat.CancelOrder, Run: "r1", Step: 1, Cancel: "lb-0123", Account: "ibkr"},
+		lifeboat.Intent{Key: "lb-0125", Act: lifeboat.SendMessage, Run: "r1", Step: 2,
+			Message: &lifeboat.Message{To: []string{"Ann", "Ben"}, Text: "Sell?\nYes or no.", Question: true}},
+		lifeboat.Refused{Key: "lb-0123", Run: "r1", Why: "the plan was halted"},
+		lifeboat.Receipt{Key: "lb-0123", Account: "ibkr", Status: lifeboat.PartialFill, Filled: d("100.25"), Price: d("242.9"), Fee: d("1"),
+			VenueID: "7", Why: "volume", FilledAt: start},
+	}
+}
+
+func keepsEveryWord(s journal.Store, reopen func() journal.Store) error {
+	words := EveryWord()
+	if err := s.Append(start, words...); err != nil {
+		return err
+	}
+	all, err := read(reopen(), 1)
+	if err != nil || len(all) != len(words) {
+		return fmt.Errorf("%d entries, want %d (%v)", len(all), len(words), err)
+	}
+	for i, e := range all {
+		if event, err := e.Event(); err != nil || !reflect.DeepEqual(event, words[i]) {
+			return fmt.Errorf("%s came back as %+v (%v), was %+v", e.Word, event, err, words[i])
+		}
+	}
+	return nil
+}
+
+func survives(s journal.Store, reopen func() journal.Store) error {
+	if err := write(s, 10); err != nil {
+		return err
+	}
+	s = reopen()
+	if err := expect(s, 10); err != nil {
+		return err
+	}
+	if err := s.Append(start.Add(10*time.Minute), news(10)); err != nil {
+		return fmt.Errorf("append after opening again: %w", err)
+	}
+	return expect(reopen(), 11)
+}
+
+// A foreign event has a word that no version of lifeboat knows.
+type foreign struct{}
+
+func (foreign) Word() string { return "rumour" }
+
+func allOrNothing(s journal.Store, reopen func() journal.Store) error {
+	if err := write(s, 3); err != nil {
+		return err
+	}
+	zero := 0.0
+	bad := map[string]lifeboat.Event{
+		"not a number":    lifeboat.Instant{At: start, Readings: []lifeboat.Reading{{Series: "SPY", Value: zero / zero}}},
+		"infinite":        lifeboat.Firing{Values: map[string]float64{"vix": 1 / zero}},
+		"an unknown word": foreign{},
+		"nothing at all":  nil,
+	}
+	for what, event := range bad {
+		if err := s.Append(start, news(3), event); err == nil {
+			return fmt.Errorf("an event that is %s was accepted", what)
+		}
+		if err := expect(s, 3); err != nil {
+			return fmt.Errorf("after an event that is %s: %w", what, err)
+		}
+	}
+	if err := s.Append(start.Add(3*time.Minute), news(3)); err != nil {
+		return fmt.Errorf("append after a refused one: %w", err)
+	}
+	return expect(reopen(), 4)
+}
+
+func nothing(s journal.Store, _ func() journal.Store) error {
+	if err := write(s, 2); err != nil {
+		return err
+	}
+	if err := s.Append(start); err != nil {
+		return err
+	}
+	return expect(s, 2)
+}
+
+func readsFrom(s journal.Store, _ func() journal.Store) error {
+	if err := write(s, 5); err != nil {
+		return err
+	}
+	for from, want := range map[int64]int{-1: 5, 0: 5, 1: 5, 2: 4, 5: 1, 6: 0, 100: 0} {
+		all, err := read(s, from)
+		if err != nil || len(all) != want || want > 0 && all[want-1].Seq != 5 {
+			return fmt.Errorf("from %d: %d entries (%v), want the last %d", from, len(all), err, want)
+		}
+	}
+	return nil
+}
+
+func readsWhileWriting(s journal.Store, _ func() journal.Store) error {
+	const n = 100
+	done := make(chan struct{})
+	errs := make([]error, 4)
+	var readers sync.WaitGroup
+	for i := range errs {
+		readers.Go(func() {
+			for before := int64(0); errs[i] == nil; {
+				report, err := journal.Verify(context.Background(), s)
+				if err == nil && report.Entries < before {
+					err = fmt.Errorf("%d entries were there, now %d are", before, report.Entries)
+				}
+				before, errs[i] = report.Entries, err
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	err := write(s, n)
+	close(done)
+	readers.Wait()
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return err
+	}
+	return expect(s, n)
+}
+
+func appendsInLoop(s journal.Store, _ func() journal.Store) error {
+	if err := write(s, 3); err != nil {
+		return err
+	}
+	seen := 0
+	for _, err := range s.Entries(context.Background(), 1) {
+		if err != nil {
+			return err
+		}
+		if err := s.Append(start.Add(time.Duration(3+seen)*time.Minute), news(3+seen)); err != nil {
+			return err
+		}
+		seen++
+	}
+	if seen != 3 {
+		return fmt.Errorf("the loop saw %d entries, want the 3 that were there when it began", seen)
+	}
+	return expect(s, 6)
+}
+
+func stops(s journal.Store, _ func() journal.Store) error {
+	if err := write(s, 3); err != nil {
+		return err
+	}
+	for e := range s.Entries(context.Background(), 1) {
+		if e.Seq == 2 {
+			break
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var last error
+	for _, last = range s.Entries(ctx, 1) {
+	}
+	if !errors.Is(last, context.Canceled) {
+		return fmt.Errorf("reading for somebody who gave up ended with %v", last)
+	}
+	return expect(s, 3)
+}
+
+// findsTampering shows Verify what the store holds, with one thing changed.
+func findsTampering(s journal.Store, _ func() journal.Store) error {
+	if err := write(s, 5); err != nil {
+		return err
+	}
+	all, err := read(s, 1)
+	if err != nil || len(all) != 5 {
+		return fmt.Errorf("%d entries, want 5 (%v)", len(all), err)
+	}
+	head, _ := s.Head()
+	for _, change := range Tamperings {
+		report, err := journal.Verify(context.Background(), Slice(change.Do(all)), head.Mark())
+		if lifeboat.KindOf(err) != lifeboat.Tampered || report.Broken == nil {
+			return fmt.Errorf("%s: not found (%v)", change.What, err)
+		}
+		if report.Broken.Seq != change.Seq || !strings.Contains(report.Broken.Why, change.Why) {
+			return fmt.Errorf("%s: blamed on entry %d, which %q; want %d, %q", change.What, report.Broken.Seq, report.Broken.Why, change.Seq, change.Why)
+		}
+	}
+	return nil
+}
+
+// remembersHead takes the last entry away from under Verify.
+func remembersHead(s journal.Store, _ func() journal.Store) error {
+	if err := write(s, 5); err != nil {
+		return err
+	}
+	head, _ := s.Head()
+	all, err := read(s, 1)
+	if err != nil || len(all) != 5 {
+		return fmt.Errorf("%d entries, want 5 (%v)", len(all), err)
+	}
+	if _, err := journal.Verify(context.Background(), Slice(all[:4])); err != nil {
+		return fmt.Errorf("a shorter journal does hold by itself: %w", err)
+	}
+	if _, err := journal.Verify(context.Background(), Slice(all[:4]), head.Mark()); lifeboat.KindOf(err) != lifeboat.Tampered {
+		return fmt.Errorf("a shorter journal was not found out by its mark: %v", err)
+	}
+	return nil
+}

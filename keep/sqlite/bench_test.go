@@ -1,0 +1,93 @@
+package sqlite
+
+import (
+	"context"
+	"testing"
+
+	"lifeboat"
+	"lifeboat/keep/journal"
+)
+
+// BenchmarkAppend is one durable act: what stands between an intent and its order.
+func BenchmarkAppend(b *testing.B) {
+	s := open(b, b.TempDir())
+	for b.Loop() {
+		if err := s.Append(noon, said(1)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkAppend100 is a hundred events in one append.
+func BenchmarkAppend100(b *testing.B) {
+	s := open(b, b.TempDir())
+	batch := make([]lifeboat.Event, 100)
+	for i := range batch {
+		batch[i] = said(int64(i))
+	}
+	for b.Loop() {
+		if err := s.Append(noon, batch...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(100*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// long is a directory with a journal of 100,000 entries.
+func long(b *testing.B) string {
+	dir := b.TempDir()
+	s := open(b, dir)
+	defer s.Close()
+	batch := make([]lifeboat.Event, 1000)
+	for n := range int64(100) {
+		for i := range batch {
+			batch[i] = said(n*1000 + int64(i) + 1)
+		}
+		if err := s.Append(noon, batch...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// BenchmarkOpen is a daemon's start on a long journal, before it replays.
+func BenchmarkOpen(b *testing.B) {
+	dir := long(b)
+	for b.Loop() {
+		s, err := Open(dir, Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.Close()
+	}
+}
+
+// BenchmarkReplay reads and decodes 100,000 entries, as a restart does.
+func BenchmarkReplay(b *testing.B) {
+	s := open(b, long(b))
+	for b.Loop() {
+		n := 0
+		for e, err := range s.Entries(context.Background(), 1) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := e.Event(); err != nil {
+				b.Fatal(err)
+			}
+			n++
+		}
+		if n != 100_000 {
+			b.Fatalf("%d entries", n)
+		}
+	}
+}
+
+// BenchmarkVerify walks the chain of 100,000 entries.
+func BenchmarkVerify(b *testing.B) {
+	s := open(b, long(b))
+	for b.Loop() {
+		if _, err := journal.Verify(context.Background(), s); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
