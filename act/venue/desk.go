@@ -1,0 +1,101 @@
+package venue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"lifeboat"
+)
+
+// Desk carries out the intents of a flow: it is the flow's lifeboat.Hands.
+//
+// Orders happen at most once, because venues can be asked about a key. Messages and cancellations happen at least
+// once: nobody can be asked whether they arrived, so after a crash between the act and its receipt they go out again
+// under the same key. A person may be told twice and an order cancelled twice; neither moves money.
+//
+// An order that is cancelled before it reached its venue is not sent afterwards: the desk remembers it until the
+// program ends.
+type Desk struct {
+	venues    map[string]Venue // :: account → where it trades
+	notifier  Notifier
+	withdrawn map[lifeboat.Key]bool // cancelled when the venue had never seen it
+}
+
+// NewDesk joins the venue of each account and the one notifier.
+func NewDesk(venues map[string]Venue, notifier Notifier) *Desk {
+	return &Desk{venues: venues, notifier: notifier, withdrawn: map[lifeboat.Key]bool{}}
+}
+
+// CarryOut does the act once. An error means that nobody knows whether it happened.
+func (d *Desk) CarryOut(ctx context.Context, at time.Time, act lifeboat.Intent) (lifeboat.Receipt, error) {
+	switch {
+	case act.Act == lifeboat.PlaceOrder && act.Order != nil:
+		return d.place(ctx, at, act)
+	case act.Act == lifeboat.CancelOrder && act.Cancel != "":
+		return d.cancel(ctx, at, act)
+	case act.Act == lifeboat.SendMessage && act.Message != nil:
+		return d.send(ctx, at, act)
+	}
+	return rejected(act, fmt.Sprintf("the intent says %q and holds nothing of the kind", act.Act)), nil
+}
+
+// Ask says where an order stands. Messages and cancellations are absent by definition, so that they are sent again.
+//
+// An account without a venue is no proof of absence: its venue may have left the plan while the order was open there.
+func (d *Desk) Ask(ctx context.Context, at time.Time, act lifeboat.Intent) (lifeboat.Receipt, error) {
+	if act.Act != lifeboat.PlaceOrder {
+		return lifeboat.Receipt{}, lifeboat.ErrAbsent
+	}
+	v := d.venues[act.AccountOf()]
+	if v == nil {
+		return lifeboat.Receipt{}, fmt.Errorf("ask for order %s: the account %q has no venue that could be asked", act.Key, act.AccountOf())
+	}
+	return v.Ask(ctx, at, act.Key)
+}
+
+func (d *Desk) place(ctx context.Context, at time.Time, act lifeboat.Intent) (lifeboat.Receipt, error) {
+	v := d.venues[act.Order.Account]
+	switch {
+	case v == nil:
+		return rejected(act, fmt.Sprintf("the account %q has no venue: it is acted on by people only", act.Order.Account)), nil
+	case act.Order.ID != act.Key:
+		// The flow would ask for one key and the venue would know another: the order could be sent twice.
+		return rejected(act, fmt.Sprintf("the intent's key %s is not its order's id %s", act.Key, act.Order.ID)), nil
+	case d.withdrawn[act.Key]:
+		return lifeboat.Receipt{Key: act.Key, Account: act.Order.Account, Status: lifeboat.Canceled, Why: "it was cancelled before it reached the venue"}, nil
+	}
+	return v.Place(ctx, at, *act.Order)
+}
+
+// cancel answers for the request alone: the order's own receipt comes when the flow asks for the order.
+func (d *Desk) cancel(ctx context.Context, at time.Time, act lifeboat.Intent) (lifeboat.Receipt, error) {
+	v := d.venues[act.Account]
+	if v == nil {
+		return rejected(act, fmt.Sprintf("the account %q has no venue that could cancel", act.Account)), nil
+	}
+	after, err := v.Cancel(ctx, at, act.Cancel)
+	sent := lifeboat.Receipt{Key: act.Key, Account: act.Account, Status: lifeboat.Sent}
+	switch {
+	case errors.Is(err, lifeboat.ErrAbsent):
+		d.withdrawn[act.Cancel] = true
+		sent.Why = "the order had not reached the venue, and will not be sent"
+	case err != nil:
+		return lifeboat.Receipt{}, err
+	case after.Status != lifeboat.Canceled && after.Status.Final():
+		sent.Why = fmt.Sprintf("there was nothing to cancel: the order is %s", after.Status)
+	}
+	return sent, nil
+}
+
+func (d *Desk) send(ctx context.Context, at time.Time, act lifeboat.Intent) (lifeboat.Receipt, error) {
+	if err := d.notifier.Send(ctx, at, act.Key, *act.Message); err != nil {
+		return lifeboat.Receipt{}, fmt.Errorf("send message: %w", err)
+	}
+	return lifeboat.Receipt{Key: act.Key, Status: lifeboat.Sent}, nil
+}
+
+func rejected(act lifeboat.Intent, why string) lifeboat.Receipt {
+	return lifeboat.Receipt{Key: act.Key, Account: act.AccountOf(), Status: lifeboat.OrderRejected, Why: why}
+}

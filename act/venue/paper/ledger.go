@@ -1,0 +1,171 @@
+package paper
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"lifeboat"
+)
+
+// Ledger keeps what happened at the venue, in order.
+type Ledger interface {
+	// Read returns every entry, oldest first. It is called once, before the first Append.
+	Read() ([]Entry, error)
+	// Append makes an entry durable. After an error nobody knows whether it is there.
+	Append(Entry) error
+}
+
+// Entry is one change to one order: its arrival, a fill or a cancellation.
+type Entry struct {
+	At      time.Time        `json:"at"`
+	Order   *lifeboat.Order  `json:"order,omitempty"` // when it arrives
+	Hold    decimal.Decimal  `json:"hold,omitzero"`   // with it: the cash claimed per unit
+	Receipt lifeboat.Receipt `json:"receipt"`         // where the order stands from now on
+}
+
+// fits holds a replayed entry against those before it: no order twice, none that never arrived, totals that only grow.
+func (v *Venue) fits(e Entry) error {
+	known := v.byKey[e.Receipt.Key]
+	switch {
+	case e.Order != nil && e.Order.ID != e.Receipt.Key:
+		return fmt.Errorf("the receipt %s is not of the order %s", e.Receipt.Key, e.Order.ID)
+	case e.Order != nil && known != nil:
+		return fmt.Errorf("the order %s arrives a second time", e.Receipt.Key)
+	case e.Order != nil && e.Order.Account != v.cfg.Account && e.Receipt.Status != lifeboat.OrderRejected:
+		return fmt.Errorf("the order %s is on the account %q", e.Receipt.Key, e.Order.Account)
+	case e.Order != nil:
+		return nil
+	case known == nil:
+		return fmt.Errorf("the order %s never arrived", e.Receipt.Key)
+	case known.receipt.Status.Final():
+		return fmt.Errorf("the order %s was %s already", e.Receipt.Key, known.receipt.Status)
+	case e.Receipt.Filled.LessThan(known.receipt.Filled) || e.Receipt.Filled.GreaterThan(known.Quantity):
+		return fmt.Errorf("the order %s of %s goes from %s filled to %s", e.Receipt.Key, known.Quantity, known.receipt.Filled, e.Receipt.Filled)
+	}
+	return nil
+}
+
+// memory is the ledger of a venue that ends with its process.
+type memory struct{}
+
+func (memory) Read() ([]Entry, error) { return nil, nil }
+func (memory) Append(Entry) error     { return nil }
+
+// File is a ledger of JSON lines, one entry each, on disk before Append returns.
+//
+// A last line without its end was torn by a crash while it was written: nobody was told of it, and it is cut off.
+// Anything else that cannot be read is damage, and the ledger does not open. Only one process may use a file.
+type File struct {
+	path    string
+	file    *os.File
+	entries []Entry // as found at opening
+	size    int64   // up to the end of the last acknowledged line
+	broken  error   // set when the disk no longer says what is on it
+}
+
+// FileLedger opens the ledger at a path, or makes it.
+func FileLedger(path string) (*File, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open paper ledger: %w", err)
+	}
+	l := &File{path: path, file: file}
+	if err := l.load(); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return l, nil
+}
+
+// load reads the entries, cuts a torn end off, and makes sure that the file itself survives a crash.
+func (l *File) load() error {
+	content, err := io.ReadAll(l.file)
+	if err != nil {
+		return fmt.Errorf("read paper ledger: %w", err)
+	}
+	whole := content[:bytes.LastIndexByte(content, '\n')+1]
+	if l.entries, err = parse(whole); err != nil {
+		return ledgerBroken(fmt.Sprintf("the paper ledger %s is damaged: %v", l.path, err), err)
+	}
+	l.size = int64(len(whole))
+	if err := l.file.Truncate(l.size); err != nil {
+		return fmt.Errorf("cut torn line off paper ledger: %w", err)
+	}
+	if err := l.file.Sync(); err != nil {
+		return fmt.Errorf("sync paper ledger: %w", err)
+	}
+	return syncDirectory(filepath.Dir(l.path))
+}
+
+func parse(lines []byte) ([]Entry, error) {
+	var entries []Entry
+	for line := range bytes.Lines(lines) {
+		var e Entry
+		if err := json.Unmarshal(line, &e); err != nil {
+			return nil, fmt.Errorf("line %d: %w", len(entries)+1, err)
+		}
+		if e.Receipt.Key == "" {
+			return nil, fmt.Errorf("line %d: it is about no order", len(entries)+1)
+		}
+		if o := e.Order; !writable(e.Hold, e.Receipt.Filled, e.Receipt.Price, e.Receipt.Fee) || o != nil && !writable(o.Quantity, o.Limit, o.Arrival) {
+			return nil, fmt.Errorf("line %d: it has an amount that nobody could write out", len(entries)+1)
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// writable reports whether amounts are of a size that somebody could mean: 1e999999999 is a few bytes long, and
+// adding one to it takes all the memory there is.
+func writable(amounts ...decimal.Decimal) bool {
+	return !slices.ContainsFunc(amounts, func(d decimal.Decimal) bool {
+		return d.Exponent() < -64 || d.Exponent() > 64 || d.Coefficient().BitLen() > 512
+	})
+}
+
+// syncDirectory makes a new file's name durable: without it a crash can lose the file with everything in it.
+func syncDirectory(path string) error {
+	directory, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("open directory of paper ledger: %w", err)
+	}
+	return errors.Join(directory.Sync(), directory.Close())
+}
+
+// Read returns what the file held when it was opened.
+func (l *File) Read() ([]Entry, error) { return l.entries, nil }
+
+// Append writes one line and waits for the disk. When the line does not fit, what was written of it is taken back and
+// the next entry may try again; when the disk does not confirm, nothing is written any more until the file is opened
+// afresh, since only reading can tell what is there.
+func (l *File) Append(e Entry) error {
+	if l.broken != nil {
+		return fmt.Errorf("append to paper ledger: %w", l.broken)
+	}
+	line, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode ledger entry: %w", err)
+	}
+	line = append(line, '\n')
+	if _, err := l.file.WriteAt(line, l.size); err != nil {
+		l.broken = l.file.Truncate(l.size)
+		return fmt.Errorf("append to paper ledger: %w", err)
+	}
+	if err := l.file.Sync(); err != nil {
+		l.broken = err
+		return fmt.Errorf("sync paper ledger: %w", err)
+	}
+	l.size += int64(len(line))
+	return nil
+}
+
+// Close ends the ledger's use. Everything appended is on disk already.
+func (l *File) Close() error { return l.file.Close() }

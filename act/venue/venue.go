@@ -1,0 +1,42 @@
+// Package venue is where orders leave the house: [Venue] is what every broker, exchange and wallet has to do for
+// lifeboat, and [Desk] brings each intent of the flow to the venue of its account, or to the notifier.
+//
+// The one promise that matters is kept by both sides: an order is placed at most once per key. The flow chooses the
+// key before it sends, and in doubt asks; the venue answers a key it has seen with the state of that order and never
+// makes a second one of it. venuetest holds every venue to this.
+//
+// The package knows no venue by name: paper is the simulated one, and app chooses. It keeps nothing: what was sent
+// is in the journal, what happened is at the venue.
+package venue
+
+import (
+	"context"
+	"time"
+
+	"lifeboat"
+)
+
+// Venue places orders at most once per key.
+//
+// Time is an argument, so that a drill and a live day are the same calls; a real venue may use it for nothing but its
+// log. An error from any method means that nobody knows what happened: the caller asks later. What the venue knows
+// and does not like is no error but a receipt with status rejected and a Why for people.
+//
+// The totals in the receipts of one key (Filled, Fee) never go down, and a final status never changes.
+type Venue interface {
+	// Place sends an order. The same key with the same content again answers where that order stands; with other
+	// content it is rejected, and the order that has the key stays as it is.
+	Place(ctx context.Context, at time.Time, o lifeboat.Order) (lifeboat.Receipt, error)
+	// Ask says where an order stands. lifeboat.ErrAbsent is proof that it never arrived and will not arrive later by
+	// itself; a venue that cannot prove this returns another error.
+	Ask(ctx context.Context, at time.Time, id lifeboat.Key) (lifeboat.Receipt, error)
+	// Cancel takes back what is not filled yet and answers with the order's receipt after the request. For an order
+	// that is already final this is its last receipt; for one that never arrived it is lifeboat.ErrAbsent.
+	Cancel(ctx context.Context, at time.Time, id lifeboat.Key) (lifeboat.Receipt, error)
+}
+
+// Notifier brings a message to people. An error means that it may not have arrived: the same key comes again, and
+// two messages with one key are one message.
+type Notifier interface {
+	Send(ctx context.Context, at time.Time, key lifeboat.Key, m lifeboat.Message) error
+}

@@ -1,0 +1,124 @@
+package venuetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"lifeboat"
+	"lifeboat/act/venue"
+)
+
+// Fault is one way in which a call goes wrong.
+type Fault string
+
+const (
+	// None lets the call through.
+	None Fault = ""
+	// LoseReply carries the request out and loses the answer.
+	LoseReply Fault = "lose reply"
+	// LoseRequest loses the request: the venue never hears of it.
+	LoseRequest Fault = "lose request"
+	// Delay fails the call and lets its request arrive once the next call has been answered.
+	Delay Fault = "delay"
+	// RepeatRequest lets the request arrive twice and answers with what the second one got.
+	RepeatRequest Fault = "repeat request"
+	// RepeatReply carries the request out and answers with the receipt that the key got the time before.
+	RepeatReply Fault = "repeat reply"
+	// SayUnknown carries the request out and answers that nobody knows.
+	SayUnknown Fault = "say unknown"
+)
+
+// Faults are all of them.
+var Faults = []Fault{LoseReply, LoseRequest, Delay, RepeatRequest, RepeatReply, SayUnknown}
+
+// Call is one call to a venue, as a script sees it before it is made.
+type Call struct {
+	N      int    // from 0
+	Method string // Place, Ask or Cancel
+	Key    lifeboat.Key
+}
+
+// Script says how each call goes wrong.
+type Script func(Call) Fault
+
+// InTurn gives each call its fault, and none once they are used up.
+func InTurn(faults ...Fault) Script {
+	return func(c Call) Fault {
+		if c.N < len(faults) {
+			return faults[c.N]
+		}
+		return None
+	}
+}
+
+// ErrConnection is how a lost call ends.
+var ErrConnection = errors.New("connection lost")
+
+// Faulty is a venue whose calls go wrong by a script. Like the flow, it takes one call at a time.
+func Faulty(v venue.Venue, script Script) venue.Venue {
+	return &faulty{venue: v, script: script, replies: map[lifeboat.Key]lifeboat.Receipt{}}
+}
+
+type faulty struct {
+	venue   venue.Venue
+	script  Script
+	calls   int
+	replies map[lifeboat.Key]lifeboat.Receipt
+	late    []request // on their way
+}
+
+type request func() (lifeboat.Receipt, error)
+
+func (f *faulty) Place(ctx context.Context, at time.Time, o lifeboat.Order) (lifeboat.Receipt, error) {
+	return f.call("Place", o.ID, func() (lifeboat.Receipt, error) { return f.venue.Place(ctx, at, o) })
+}
+
+func (f *faulty) Ask(ctx context.Context, at time.Time, id lifeboat.Key) (lifeboat.Receipt, error) {
+	return f.call("Ask", id, func() (lifeboat.Receipt, error) { return f.venue.Ask(ctx, at, id) })
+}
+
+func (f *faulty) Cancel(ctx context.Context, at time.Time, id lifeboat.Key) (lifeboat.Receipt, error) {
+	return f.call("Cancel", id, func() (lifeboat.Receipt, error) { return f.venue.Cancel(ctx, at, id) })
+}
+
+// call makes a request as the script wants it; requests that were late arrive after it.
+func (f *faulty) call(method string, key lifeboat.Key, send request) (lifeboat.Receipt, error) {
+	fault := f.script(Call{N: f.calls, Method: method, Key: key})
+	f.calls++
+	arriving := f.late
+	f.late = nil
+	receipt, err := f.suffer(fault, key, send)
+	for _, request := range arriving {
+		_, _ = request() // its caller is long gone
+	}
+	return receipt, err
+}
+
+func (f *faulty) suffer(fault Fault, key lifeboat.Key, send request) (lifeboat.Receipt, error) {
+	switch fault {
+	case LoseRequest:
+		return lifeboat.Receipt{}, fmt.Errorf("send: %w", ErrConnection)
+	case Delay:
+		f.late = append(f.late, send)
+		return lifeboat.Receipt{}, fmt.Errorf("wait for answer: %w", ErrConnection)
+	case RepeatRequest:
+		_, _ = send()
+	}
+	receipt, err := send()
+	if err != nil {
+		return lifeboat.Receipt{}, err
+	}
+	before, had := f.replies[key]
+	f.replies[key] = receipt
+	switch {
+	case fault == LoseReply:
+		return lifeboat.Receipt{}, fmt.Errorf("read answer: %w", ErrConnection)
+	case fault == SayUnknown:
+		return lifeboat.Receipt{Key: key, Account: receipt.Account, Status: lifeboat.Unknown, Why: "the venue does not say"}, nil
+	case fault == RepeatReply && had:
+		return before, nil
+	}
+	return receipt, nil
+}
