@@ -1,0 +1,134 @@
+// Package app joins the stages into one flow: it is the one place where calendars, signals, triggers, decisions, runs,
+// venues and channels are chosen by what the plan says. Live, sandbox and drill are built by the same [Build]; only
+// what is passed in differs.
+//
+// It holds no rules of its own: what fires, what is decided and what a step does is said in watch and act.
+package app
+
+import (
+	"encoding/json"
+	"time"
+
+	"lifeboat"
+	"lifeboat/act/decide"
+	"lifeboat/act/play"
+	"lifeboat/act/venue/paper"
+	"lifeboat/plan"
+	"lifeboat/session"
+	"lifeboat/watch/rule"
+	"lifeboat/watch/signal"
+	"lifeboat/watch/trigger"
+)
+
+// Parts are what live, sandbox and drill choose differently.
+type Parts struct {
+	Plan *plan.Plan
+	// Sources of every series that readings will come for; a series with one unnamed source has [""].
+	Sources map[lifeboat.Series][]string
+	// Calendar for every series, when a tape has one; nil chooses by what the plan says of each holding.
+	Calendar *session.Calendar
+	// Calendars of the tape's series that differ from it.
+	Calendars  map[string]*session.Calendar
+	StaleAfter func(s lifeboat.Series, source string) time.Duration // in market time
+	From       time.Time                                            // nothing fires before
+	Journal    lifeboat.Journal
+	Hands      lifeboat.Hands
+	// Pinned are the playbooks of runs that a journal left open; their expressions may no longer stand in the plan.
+	Pinned []json.RawMessage
+}
+
+// System is the stages, joined.
+type System struct {
+	Plan    *plan.Plan
+	Book    *lifeboat.Book
+	Signals *signal.Engine
+	Watch   *trigger.Watch
+	Desk    *decide.Desk
+	Player  *play.Player
+	Flow    *lifeboat.Flow
+}
+
+// Build joins the stages for a plan.
+func Build(p Parts) (*System, error) {
+	book := lifeboat.NewBook(p.Plan.Portfolio.BaseCurrency)
+	calendars, err := newCalendars(p.Plan, p.Calendar, p.Calendars)
+	if err != nil {
+		return nil, err
+	}
+	engine := signal.New(signal.Config{
+		Book: book, Calendar: calendars.portfolio, Calendars: calendars.bySeries, Benchmark: p.Plan.Portfolio.Benchmark,
+		Class: p.Plan.Class, Prices: prices(p.Plan), Sources: p.Sources, StaleAfter: p.StaleAfter,
+	})
+	env := Env(p.Plan, p.Sources)
+	watch, err := trigger.New(p.Plan.Triggers, env, engine, p.From)
+	if err != nil {
+		return nil, err
+	}
+	view := &view{signals: engine, calendars: calendars, conditions: map[string]*rule.Cond{}}
+	if err := view.compile(p.Plan, p.Pinned, env); err != nil {
+		return nil, err
+	}
+	desk := decide.New(p.Plan)
+	player := play.New(view, book, p.Plan)
+	return &System{
+		Plan: p.Plan, Book: book, Signals: engine, Watch: watch, Desk: desk, Player: player,
+		Flow: &lifeboat.Flow{
+			Journal: p.Journal, Book: book, Hands: p.Hands, Allow: desk.Allow,
+			Stages: []lifeboat.Stage{watch, desk, player},
+		},
+	}, nil
+}
+
+// Env is what the plan's expressions may name.
+func Env(p *plan.Plan, sources map[lifeboat.Series][]string) rule.Env {
+	env := rule.Env{Symbols: p.Symbols(), Signals: p.Signals, Benchmark: p.Portfolio.Benchmark, Classes: plan.Classes()}
+	for _, f := range p.Feeds {
+		env.Series = append(env.Series, f.Series)
+	}
+	for _, s := range sorted(sources) {
+		if symbol, column := s.Column(); column == "" {
+			env.Series = append(env.Series, symbol)
+		}
+	}
+	return env
+}
+
+// Loaded is the event with which a plan comes into force.
+func Loaded(p *plan.Plan, mode string) lifeboat.PlanLoaded {
+	return lifeboat.PlanLoaded{Name: p.Portfolio.Name, Hash: p.Hash(), Mode: mode, Positions: Positions(p)}
+}
+
+// Positions the plan registers.
+func Positions(p *plan.Plan) []lifeboat.Position {
+	var positions []lifeboat.Position
+	for _, h := range p.Holdings {
+		positions = append(positions, lifeboat.Position{Account: h.Account, Symbol: h.Symbol, Quantity: h.Quantity})
+	}
+	return positions
+}
+
+// prices the owner noted, for holdings that nothing quotes.
+func prices(p *plan.Plan) map[string]float64 {
+	prices := map[string]float64{}
+	for _, h := range p.Holdings {
+		if !h.Price.IsZero() {
+			prices[h.Symbol] = h.Price.InexactFloat64()
+		}
+	}
+	return prices
+}
+
+// PaperAccount configures the simulated broker of one account: what it holds, when its symbols trade, and what the
+// spread costs.
+func PaperAccount(p *plan.Plan, account string, calendar func(symbol string) *session.Calendar) paper.Config {
+	return paper.Config{
+		Account: account, Currency: p.Portfolio.BaseCurrency, Positions: Positions(p), Calendar: calendar,
+		Fractional: p.IsFractional, HalfSpread: func(symbol string) float64 { return halfSpreads[p.Class(symbol)] },
+	}
+}
+
+// halfSpreads are what half the distance between bid and ask usually is, as a fraction of the price: one hundredth of a
+// percent for the funds that trade most, more for coins. They are round figures for practice, not a measurement.
+var halfSpreads = map[string]float64{
+	"equities": 0.0001, "bonds": 0.0001, "commodities": 0.0002, "real-estate": 0.0005, "crypto": 0.0005, "stablecoin": 0.0002, "other": 0.001,
+}

@@ -1,0 +1,441 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"lifeboat"
+	"lifeboat/act/venue"
+	"lifeboat/act/venue/paper"
+	"lifeboat/keep/journal"
+	"lifeboat/keep/sqlite"
+	"lifeboat/plan"
+	"lifeboat/serve/api"
+	"lifeboat/talk/notify"
+	"lifeboat/watch/feed/poll"
+)
+
+// DaemonOptions say what a daemon runs on.
+type DaemonOptions struct {
+	Plan    *plan.Plan
+	PlanDir string
+	DataDir string
+	Listen  string // host:port on loopback
+	Version string
+	Clock   lifeboat.Clock
+	People  io.Writer // where messages to people are written, until other channels are built
+	Log     *slog.Logger
+}
+
+// Daemon is the flow on wall-clock time. One goroutine owns the flow; readings and answers are queued for it.
+type Daemon struct {
+	DaemonOptions
+	*System
+	store    *sqlite.Store
+	poller   *poll.Poller
+	venues   []*paper.Venue
+	ledgers  []io.Closer
+	listener net.Listener
+	token    string
+	started  time.Time
+	last     time.Time // no entry may be older than the one before, whatever the machine's clock does
+
+	instants chan polled
+	answers  chan answering
+	record   Record
+	feeds    []api.FeedProblem
+	status   atomic.Pointer[api.Status]
+	metrics  *metrics
+}
+
+type polled struct {
+	readings []lifeboat.Reading
+	problems []error
+}
+
+type answering struct {
+	answer lifeboat.Answer
+	done   chan error
+}
+
+// queueMax bounds what may wait for the flow; behind it feeds and people wait in turn.
+const queueMax = 64
+
+// NewDaemon opens the data directory, folds the journal and joins the stages. Nothing is sent before Run.
+func NewDaemon(o DaemonOptions) (_ *Daemon, err error) {
+	d := &Daemon{DaemonOptions: o, instants: make(chan polled, queueMax), answers: make(chan answering, queueMax), metrics: newMetrics()}
+	if d.listener, err = listen(o.Listen); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			d.Close()
+		}
+	}()
+	if d.store, err = sqlite.Open(o.DataDir, sqlite.Options{}); err != nil {
+		return nil, err
+	}
+	if _, err := journal.Verify(context.Background(), d.store); err != nil {
+		return nil, err // what happened cannot be told from it, so nothing may be done on it
+	}
+	if d.poller, err = poll.New(o.Plan.Feeds, o.PlanDir, http.DefaultClient); err != nil {
+		return nil, err
+	}
+	if err := d.replay(d.note); err != nil {
+		return nil, err
+	}
+	desk, err := d.openVenues()
+	if err != nil {
+		return nil, err
+	}
+	if err := d.join(desk); err != nil {
+		return nil, err
+	}
+	return d, d.introduce()
+}
+
+// Close releases what the daemon holds. Run calls it; call it only if Run is never called.
+func (d *Daemon) Close() {
+	if d.listener != nil {
+		_ = d.listener.Close()
+	}
+	if d.store != nil {
+		_ = os.Remove(filepath.Join(d.DataDir, introduction))
+		_ = d.store.Close()
+	}
+	for _, l := range d.ledgers {
+		_ = l.Close()
+	}
+}
+
+// openVenues opens a paper account, with a ledger of its own, for each account that trades there.
+func (d *Daemon) openVenues() (*venue.Desk, error) {
+	traders := map[string]venue.Venue{}
+	calendars, err := newCalendars(d.DaemonOptions.Plan, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, account := range d.accounts() {
+		ledger, err := paper.FileLedger(filepath.Join(d.DataDir, "paper-"+url.PathEscape(account)+".jsonl"))
+		if err != nil {
+			return nil, fmt.Errorf("open the ledger of the paper account %s: %w", account, err)
+		}
+		d.ledgers = append(d.ledgers, ledger)
+		config := PaperAccount(d.DaemonOptions.Plan, account, calendars.of)
+		config.Fresh, config.Ledger = quoteFresh, ledger
+		v, err := paper.New(config)
+		if err != nil {
+			return nil, fmt.Errorf("open the paper account %s: %w", account, err)
+		}
+		d.venues = append(d.venues, v)
+		traders[account] = v
+	}
+	return venue.NewDesk(traders, notify.NewTee(notify.Console{Out: d.People}, notify.Log{Handler: d.Log.Handler()})), nil
+}
+
+// accounts that the plan lets lifeboat trade in, and those that it no longer does while orders are open there: somebody
+// must be able to ask after them and to cancel them. New ones are not placed, which is the desk's to refuse.
+func (d *Daemon) accounts() []string {
+	var names []string
+	for _, account := range d.DaemonOptions.Plan.Accounts {
+		if d.DaemonOptions.Plan.Tradable(account.Name) {
+			names = append(names, account.Name)
+		}
+	}
+	for _, o := range d.record.Orders {
+		if !o.Receipt.Status.Final() && !slices.Contains(names, o.Account) {
+			names = append(names, o.Account)
+		}
+	}
+	return names
+}
+
+// quoteFresh is how old a quote may be for the paper broker to fill a market order on it at once.
+const quoteFresh = 5 * time.Minute
+
+// note folds one entry into the record: what it says of open runs and orders decides how the stages are joined.
+func (d *Daemon) note(at time.Time, e lifeboat.Event) error {
+	d.record.Apply(at, e)
+	return nil
+}
+
+// join makes the stages and folds the journal into them.
+func (d *Daemon) join(hands lifeboat.Hands) (err error) {
+	var pinned []json.RawMessage
+	for _, run := range d.record.Open() {
+		pinned = append(pinned, run.Content)
+	}
+	sources, stale := fed(d.DaemonOptions.Plan.Feeds)
+	d.System, err = Build(Parts{
+		Plan: d.DaemonOptions.Plan, Sources: sources, StaleAfter: stale, Journal: tee{d}, Hands: hands, Pinned: pinned,
+	})
+	if err != nil {
+		return err
+	}
+	d.last = d.record.Last
+	return d.replay(d.remember)
+}
+
+// remember folds one entry into the stages, and reminds the paper accounts of the prices they saw: volume and
+// volatility come back, and nothing fills twice.
+func (d *Daemon) remember(at time.Time, e lifeboat.Event) error {
+	d.Flow.Recover(at, e)
+	instant, ok := e.(lifeboat.Instant)
+	if !ok {
+		return nil
+	}
+	return d.show(instant)
+}
+
+func (d *Daemon) show(instant lifeboat.Instant) error {
+	for _, v := range d.venues {
+		if err := v.Show(instant); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Daemon) replay(apply func(time.Time, lifeboat.Event) error) error {
+	for entry, err := range d.store.Entries(context.Background(), 0) {
+		if err != nil {
+			return err
+		}
+		event, err := entry.Event()
+		if err != nil {
+			return err
+		}
+		if err := apply(entry.At, event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Run serves until ctx ends; then it stops in reverse order: no more readings, the flow rests, the journal closes.
+func (d *Daemon) Run(ctx context.Context) error {
+	defer d.Close()
+	if err := d.clockHolds(); err != nil {
+		return err
+	}
+	d.started = d.now()
+	if loaded := Loaded(d.DaemonOptions.Plan, "live"); d.record.Entries == 0 || d.record.Plan.Hash != loaded.Hash {
+		if err := d.Flow.Begin(d.started, loaded); err != nil {
+			return err
+		}
+	}
+	d.publish(d.started)
+	server := &http.Server{Handler: api.New(d, d.token, d.Version, d.metrics.registry), ReadHeaderTimeout: 5 * time.Second}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return served(server.Serve(d.listener)) })
+	group.Go(func() error { return d.feed(ctx) })
+	group.Go(func() error { return d.loop(ctx) })
+	group.Go(func() error {
+		<-ctx.Done()
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		return server.Shutdown(last)
+	})
+	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// feed asks the sources and queues what they say.
+func (d *Daemon) feed(ctx context.Context) error {
+	for {
+		readings, problems := d.poller.Poll(ctx, d.Clock.Now())
+		select {
+		case d.instants <- polled{readings, problems}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err := d.Clock.Sleep(ctx, d.poller.Next()); err != nil {
+			return err
+		}
+	}
+}
+
+// loop owns the flow: one thing at a time, in the order in which it came.
+func (d *Daemon) loop(ctx context.Context) error {
+	for {
+		wake, cancel := context.WithCancel(ctx)
+		alarm, until := make(chan struct{}), d.nextAlarm() // here: the flow belongs to this goroutine alone
+		go func() {
+			defer close(alarm)
+			_ = d.Clock.Sleep(wake, until)
+		}()
+		var err error
+		select {
+		case <-ctx.Done():
+			err = ctx.Err()
+		case p := <-d.instants:
+			err = d.take(ctx, p)
+		case a := <-d.answers:
+			err = d.hear(ctx, a)
+		case <-alarm:
+			err = d.Flow.Advance(ctx, d.now())
+		}
+		cancel()
+		<-alarm
+		if err = errors.Join(err, d.clockHolds()); err != nil {
+			return err
+		}
+		d.publish(d.last)
+	}
+}
+
+// alarmMax bounds how long open orders go unasked and the status page goes unrefreshed.
+const alarmMax = 30 * time.Second
+
+func (d *Daemon) nextAlarm() time.Time {
+	at := d.Clock.Now().Add(alarmMax)
+	if due := d.Flow.Due(); due.After(d.last) && due.Before(at) { // what was due until now had its turn
+		return due
+	}
+	return at
+}
+
+func (d *Daemon) take(ctx context.Context, p polled) error {
+	now := d.now()
+	for _, problem := range p.problems {
+		d.metrics.feedErrors.Inc()
+		d.Log.Warn("a feed does not answer as it should", "problem", problem.Error())
+		d.feeds = append(d.feeds, api.FeedProblem{Text: problem.Error(), Since: now})
+	}
+	d.feeds = d.feeds[max(0, len(d.feeds)-feedProblemsMax):]
+	if len(p.readings) == 0 {
+		return d.Flow.Advance(ctx, now)
+	}
+	instant := lifeboat.Instant{At: now, Readings: p.readings}
+	d.metrics.readings.Add(float64(len(p.readings)))
+	if err := d.show(instant); err != nil {
+		return err
+	}
+	return d.Flow.Take(ctx, instant)
+}
+
+// feedProblemsMax is how many of the latest feed problems the status page keeps.
+const feedProblemsMax = 10
+
+func (d *Daemon) hear(ctx context.Context, a answering) error {
+	err := d.mayAnswer(a.answer)
+	if err == nil {
+		err = d.Flow.Tell(ctx, d.now(), a.answer)
+		a.done <- err
+		return err
+	}
+	a.done <- err
+	return nil
+}
+
+// mayAnswer refuses an answer to nothing, and one by somebody who was not asked.
+func (d *Daemon) mayAnswer(a lifeboat.Answer) error {
+	for _, q := range d.record.Questions {
+		if string(q.Key) != a.Question {
+			continue
+		}
+		for _, name := range q.To {
+			if name == a.By {
+				return nil
+			}
+		}
+		return &lifeboat.Problem{Reason: "denied", What: fmt.Sprintf("%s was not asked; the question is for %v", a.By, q.To),
+			Money: "nothing was decided", Next: "answer as one of those asked"}
+	}
+	return &lifeboat.Problem{Reason: "not-found", What: fmt.Sprintf("no open question has the key %s", a.Question),
+		Money: "nothing was decided", Next: "lifeboat status lists the open questions"}
+}
+
+// Answer queues an answer and waits until it is in the journal.
+func (d *Daemon) Answer(ctx context.Context, a lifeboat.Answer) error {
+	queued := answering{a, make(chan error, 1)}
+	select {
+	case d.answers <- queued:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-queued.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// now is the clock, never earlier than the last entry.
+func (d *Daemon) now() time.Time {
+	if now := d.Clock.Now(); now.After(d.last) {
+		d.last = now
+	}
+	return d.last
+}
+
+// behindMax is how far the machine's clock may be set back without anything being said.
+const behindMax = 5 * time.Minute
+
+// clockHolds refuses to go on while time stands still: now is not earlier than the last entry, so a clock behind it would
+// keep a silent series fresh and a time-out waiting.
+func (d *Daemon) clockHolds() error {
+	now := d.Clock.Now()
+	if !now.Before(d.last.Add(-behindMax)) {
+		return nil
+	}
+	return &lifeboat.Problem{Reason: "clock-behind",
+		What:  fmt.Sprintf("the machine's clock says %s, and the journal has reached %s", now.Format(time.RFC3339), d.last.Format(time.RFC3339)),
+		Money: "what was sent stays where it is; nothing more is sent", Next: "set the clock, or wait until it has caught up, and start again"}
+}
+
+// tee lets the record of the daemon follow its journal.
+type tee struct{ d *Daemon }
+
+func (t tee) Append(at time.Time, events ...lifeboat.Event) error {
+	if err := t.d.store.Append(at, events...); err != nil {
+		return err
+	}
+	for _, e := range events {
+		t.d.record.Apply(at, e)
+	}
+	return nil
+}
+
+// fed lists the sources of each series that the feeds offer, and how old each may get. The columns of a bar that come
+// along with a price get as old as the price may.
+func fed(feeds []plan.Feed) (map[lifeboat.Series][]string, func(lifeboat.Series, string) time.Duration) {
+	sources := map[lifeboat.Series][]string{}
+	stale := map[string]time.Duration{}
+	for _, f := range feeds {
+		series := lifeboat.Series(f.Series)
+		sources[series] = append(sources[series], f.Source)
+		stale[f.Series+"@"+f.Source] = time.Duration(f.StaleAfter)
+	}
+	return sources, func(s lifeboat.Series, source string) time.Duration {
+		if own, ok := stale[string(s)+"@"+source]; ok {
+			return own
+		}
+		symbol, _ := s.Column()
+		return stale[symbol+"@"+source]
+	}
+}
+
+func served(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}

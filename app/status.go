@@ -1,0 +1,82 @@
+package app
+
+import (
+	"encoding/hex"
+	"time"
+
+	"lifeboat"
+	"lifeboat/serve/api"
+	"lifeboat/watch/trigger"
+)
+
+// Status is the latest snapshot; safe for concurrent use.
+func (d *Daemon) Status() api.Status { return *d.status.Load() }
+
+// publish makes a new snapshot for everybody who asks. Only the flow's goroutine calls it.
+func (d *Daemon) publish(at time.Time) {
+	s := api.Status{
+		At: at, Portfolio: d.record.Plan.Name, PlanHash: d.record.Plan.Hash, Since: d.started, Currency: d.Book.Currency(),
+		Triggers: []api.Trigger{}, Series: []api.Series{}, Runs: []api.Run{}, Questions: []api.Question{},
+		Orders: d.Flow.Open(), Feeds: append([]api.FeedProblem{}, d.feeds...), Journal: api.Journal{Entries: d.record.Entries},
+	}
+	if head, ok := d.store.Head(); ok {
+		s.Journal.Head = hex.EncodeToString(head.Hash[:])
+	}
+	if value, known := d.Signals.PortfolioValue(at); known {
+		s.Value = &value
+	}
+	if open := d.record.Incidents.Open(); open != nil {
+		s.Incident = &api.Incident{ID: open.ID, Opened: open.Opened, Tier: int(open.Tier)}
+	}
+	blind := false
+	for _, t := range d.Watch.Status(at) {
+		shown := api.Trigger{Name: t.Trigger, Tier: int(t.Tier), State: string(t.Phase), Values: t.Values}
+		for _, series := range t.Missing {
+			shown.NoData = append(shown.NoData, string(series))
+		}
+		if !t.Since.IsZero() {
+			shown.Since = &t.Since
+		}
+		if t.Phase == trigger.Fired {
+			s.Tier = max(s.Tier, int(t.Tier))
+		}
+		blind = blind || len(t.Missing) > 0 || t.Phase == trigger.NoData
+		s.Triggers = append(s.Triggers, shown)
+	}
+	s.State = state(s.Tier, blind)
+	d.openThings(&s)
+	d.status.Store(&s)
+	d.metrics.follow(s)
+}
+
+// state in one word. What fired outranks what cannot be seen; what cannot be seen is never calm.
+func state(tier int, blind bool) string {
+	switch {
+	case tier >= int(lifeboat.Emergency):
+		return "emergency"
+	case tier == int(lifeboat.Action):
+		return "action"
+	case tier == int(lifeboat.Watch):
+		return "watch"
+	case blind:
+		return "no data"
+	}
+	return "calm"
+}
+
+func (d *Daemon) openThings(s *api.Status) {
+	for _, f := range d.DaemonOptions.Plan.Feeds {
+		shown := api.Series{Name: f.Series, Source: f.Source}
+		if last, ok := d.record.Readings[f.Series+"@"+f.Source]; ok {
+			stale := d.Signals.StaleAt(last.Series, last.Source, last.At)
+			shown.Value, shown.At, shown.Fresh = &last.Value, &last.At, s.At.Before(stale)
+		}
+		s.Series = append(s.Series, shown)
+	}
+	for _, r := range d.record.Open() {
+		s.Runs = append(s.Runs, api.Run{ID: r.Run, Playbook: r.Playbook, Trigger: r.Trigger, Started: r.At, Step: r.Step})
+	}
+	for _, q := range d.record.Questions {
+		s.Questions = append(s.Questions, api.Question{Key: string(q.Key), Asked: q.At, Run: q.Run, To: q.To, Text: q.Text})
+	}
+}
