@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"lifeboat"
+	"lifeboat/app"
+)
+
+func serveCommand() *cobra.Command {
+	var planDir, dataDir, listen string
+	c := &cobra.Command{
+		Use: "serve", Short: "Watch and act: the daemon", Args: arguments(0, 0),
+		Long: `serve watches the plan's feeds, evaluates its triggers and carries out its
+playbooks, until it is stopped by Ctrl-C or SIGTERM. Everything it takes in and
+does goes to the journal in the data directory first; started again on the same
+directory it goes on where it stopped, and asks the venues before it repeats
+anything.
+
+  /healthz          the process answers
+  /api/v1/status    what is wrong, how bad, what can be done now
+  /metrics          for Prometheus
+
+Until sign-in is built it listens on loopback only. Accounts with venue: paper
+trade with a simulated broker.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			p, err := app.LoadPlan(planDir)
+			if err != nil {
+				return err
+			}
+			log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
+			d, err := app.NewDaemon(app.DaemonOptions{
+				Plan: p, PlanDir: planDir, DataDir: dataDir, Listen: listen, Version: version(),
+				Clock: lifeboat.WallClock{}, People: c.OutOrStdout(), Log: log,
+			})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "lifeboat watches %q on http://%s (status: lifeboat status --data %s)\n", p.Portfolio.Name, d.Address(), dataDir)
+			if len(p.Feeds) == 0 {
+				fmt.Fprintln(c.OutOrStdout(), "note: the plan has no feeds, so every trigger is blind; see feeds: in the docs")
+			}
+			err = d.Run(c.Context())
+			if err == nil {
+				fmt.Fprintln(c.OutOrStdout(), "stopped; open runs go on at the next start")
+			}
+			return err
+		},
+	}
+	c.Flags().StringVar(&planDir, "plan", ".", "`DIR` of the plan")
+	c.Flags().StringVar(&dataDir, "data", "lifeboat-data", "data `DIR`: the journal and the paper accounts")
+	c.Flags().StringVar(&listen, "listen", "127.0.0.1:7070", "`ADDRESS` to serve on; loopback only")
+	return c
+}
