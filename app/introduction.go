@@ -50,7 +50,7 @@ func Meet(dataDir string) (Introduction, error) {
 		err = json.Unmarshal(text, &i)
 	}
 	if err != nil {
-		return i, &lifeboat.Problem{Reason: "daemon-unreachable", What: fmt.Sprintf("no daemon runs on %s", dataDir),
+		return i, &lifeboat.Problem{Reason: "daemon-unreachable", What: fmt.Sprintf("no daemon runs on %s", dataDir), Money: "nothing was changed",
 			Next: "start it with lifeboat serve, or give the --data of the one that runs", Err: err}
 	}
 	return i, nil

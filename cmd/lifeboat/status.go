@@ -68,7 +68,7 @@ func call(ctx context.Context, dataDir, method, path string, in, out any) error 
 	request.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return &lifeboat.Problem{Reason: "daemon-unreachable", What: fmt.Sprintf("the daemon at %s does not answer", daemon.Address),
+		return &lifeboat.Problem{Reason: "daemon-unreachable", What: fmt.Sprintf("the daemon at %s does not answer", daemon.Address), Money: "nothing was changed",
 			Next: "if it was killed, start it again with lifeboat serve: open runs resume", Err: err}
 	}
 	defer response.Body.Close()
