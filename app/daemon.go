@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -344,22 +345,24 @@ func (d *Daemon) hear(ctx context.Context, a answering) error {
 	return nil
 }
 
-// mayAnswer refuses an answer to nothing, and one by somebody who was not asked.
+// mayAnswer refuses an answer to nothing, one by somebody who was not asked, and one by somebody who has left the plan
+// since.
 func (d *Daemon) mayAnswer(a lifeboat.Answer) error {
-	for _, q := range d.record.Questions {
-		if string(q.Key) != a.Question {
-			continue
-		}
-		for _, name := range q.To {
-			if name == a.By {
-				return nil
-			}
-		}
-		return &lifeboat.Problem{Reason: "denied", What: fmt.Sprintf("%s was not asked; the question is for %v", a.By, q.To),
+	i := slices.IndexFunc(d.record.Questions, func(q Question) bool { return string(q.Key) == a.Question })
+	if i < 0 {
+		return &lifeboat.Problem{Reason: "not-found", What: fmt.Sprintf("no open question has the key %s", a.Question),
+			Money: "nothing was decided", Next: "lifeboat status lists the open questions"}
+	}
+	asked := d.record.Questions[i].To
+	if !slices.Contains(asked, a.By) {
+		return &lifeboat.Problem{Reason: "denied", What: fmt.Sprintf("%s was not asked; the question is for %s", a.By, strings.Join(asked, ", ")),
 			Money: "nothing was decided", Next: "answer as one of those asked"}
 	}
-	return &lifeboat.Problem{Reason: "not-found", What: fmt.Sprintf("no open question has the key %s", a.Question),
-		Money: "nothing was decided", Next: "lifeboat status lists the open questions"}
+	if len(d.DaemonOptions.Plan.Person(a.By)) == 0 {
+		return &lifeboat.Problem{Reason: "denied", What: fmt.Sprintf("%s is no longer in the plan", a.By),
+			Money: "nothing was decided", Next: "answer as one of those asked whom the plan still names"}
+	}
+	return nil
 }
 
 // Answer queues an answer and waits until it is in the journal.
