@@ -1,6 +1,7 @@
 package play
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -160,12 +161,9 @@ func waitEnds(p *Player, r *run, step plan.Step) time.Time {
 }
 
 func approve(p *Player, at time.Time, r *run, step plan.Step) ([]lifeboat.Event, *outcome) {
-	text := step.Approve.Text
-	if text == "" {
-		text = "Approve the next step of " + r.Playbook + "?"
-	}
-	if next := p.preview(at, r); next != "" {
-		text += " " + next
+	var text string
+	if len(r.acts) == 0 { // what it would trade is worked out once, when the question is put
+		text = strings.TrimSpace(cmp.Or(step.Approve.Text, "Approve the next step of "+r.Playbook+"?") + " " + p.preview(at, r))
 	}
 	return p.question(at, r, step, step.Approve.By, text, "approved")
 }

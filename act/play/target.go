@@ -68,12 +68,11 @@ func (p *Player) account(at time.Time, name string, r *run, step plan.Rebalance)
 			a.symbols = append(a.symbols, position.Symbol)
 		}
 	}
-	for _, model := range r.pinned.Models {
-		for _, target := range model.Targets {
-			_, isSymbol := r.pinned.Classes[target.Of]
-			if model.Name == step.Model && isSymbol && target.Of != p.book.Currency() && !slices.Contains(a.symbols, target.Of) {
-				a.symbols = append(a.symbols, target.Of)
-			}
+	model, _ := r.pinned.Model(step.Model)
+	for _, target := range model.Targets {
+		_, isSymbol := r.pinned.Classes[target.Of]
+		if isSymbol && target.Of != p.book.Currency() && !slices.Contains(a.symbols, target.Of) {
+			a.symbols = append(a.symbols, target.Of)
 		}
 	}
 	a.total = a.cash
@@ -100,11 +99,11 @@ func (a account) targets(step plan.Rebalance, pinned plan.Pinned) map[string]flo
 		return a.reduced(step)
 	}
 	want := map[string]float64{}
-	i := slices.IndexFunc(pinned.Models, func(m plan.Model) bool { return m.Name == step.Model })
-	if i < 0 {
+	model, ok := pinned.Model(step.Model)
+	if !ok {
 		return a.value // pinned models always hold the one a step names; without it nothing moves
 	}
-	targets := pinned.Models[i].Targets
+	targets := model.Targets
 	named := func(symbol string) bool {
 		return slices.ContainsFunc(targets, func(t plan.Target) bool { return t.Of == symbol })
 	}
