@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"slices"
 )
 
 // Hash of what the plan says: comments, layout and the division into files do not change it, as long as lists keep
@@ -28,15 +27,12 @@ func canonical(v any) []byte {
 	return content
 }
 
-// Pinned is all that a run of a playbook needs of the plan, as it was when the run started.
+// Pinned is what a run keeps of the plan as it was when the run started.
 type Pinned struct {
 	Playbook Playbook `json:"playbook"`
 	// The rest is there for playbooks that trade.
-	BaseCurrency string            `json:"base_currency,omitempty"`
-	Models       []Model           `json:"models,omitempty"`     // the ones that its steps name
-	Classes      map[string]string `json:"classes,omitempty"`    // :: symbol → class, the base currency's too
-	Fractional   []string          `json:"fractional,omitempty"` // symbols that can be ordered in parts
-	Accounts     []string          `json:"accounts,omitempty"`   // where lifeboat can place orders
+	Models  []Model           `json:"models,omitempty"`  // the ones that its steps name
+	Classes map[string]string `json:"classes,omitempty"` // :: symbol → class, the base currency's too
 }
 
 // Model that the playbook names.
@@ -44,11 +40,8 @@ func (p Pinned) Model(name string) (Model, bool) {
 	return find(p.Models, func(m Model) bool { return m.Name == name })
 }
 
-// IsFractional reports whether parts of a unit can be ordered.
-func (p Pinned) IsFractional(symbol string) bool { return slices.Contains(p.Fractional, symbol) }
-
-// PlaybookContent is what a run pins: the playbook with the models it names and what it must know of symbols and
-// accounts, and the hash of all that.
+// PlaybookContent is what a run pins: the playbook with the models it names and the classes of its symbols, and
+// the hash of all that. Where lifeboat may trade, and in which lots, is the word of the plan in force.
 func (p *Plan) PlaybookContent(b Playbook) (content json.RawMessage, contentHash string) {
 	pinned := Pinned{Playbook: b}
 	for _, s := range b.Steps {
@@ -62,7 +55,6 @@ func (p *Plan) PlaybookContent(b Playbook) (content json.RawMessage, contentHash
 }
 
 func (p *Plan) pinTrading(pinned Pinned) Pinned {
-	pinned.BaseCurrency = p.Portfolio.BaseCurrency
 	for _, s := range pinned.Playbook.Steps {
 		if s.Rebalance == nil {
 			continue
@@ -77,14 +69,6 @@ func (p *Plan) pinTrading(pinned Pinned) Pinned {
 	pinned.Classes = map[string]string{p.Portfolio.BaseCurrency: "cash"}
 	for _, symbol := range p.Symbols() {
 		pinned.Classes[symbol] = p.Class(symbol)
-		if p.IsFractional(symbol) {
-			pinned.Fractional = append(pinned.Fractional, symbol)
-		}
-	}
-	for _, a := range p.Accounts {
-		if p.Tradable(a.Name) {
-			pinned.Accounts = append(pinned.Accounts, a.Name)
-		}
 	}
 	return pinned
 }
