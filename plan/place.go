@@ -44,9 +44,6 @@ func (p *Places) At(path string, offset int) Fault {
 	return Fault{File: found.node.file.name, Line: line, Column: column, Text: shorten(found.text, textMax)}
 }
 
-// Text is what was written at path, for a caret under it; "" for lists and mappings.
-func (p *Places) Text(path string) string { return p.find(path).text }
-
 func (p *Places) find(path string) place {
 	for {
 		if found, ok := p.at[path]; ok {
