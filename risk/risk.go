@@ -1,6 +1,10 @@
 // Package risk is the mathematics of loss: quantiles, value at risk, drawdown, volatility and concentration, each as a
 // function of plain numbers.
 //
+// Moments, value at risk and expected shortfall, drawdowns, measures against a benchmark, the parts that assets have in
+// the risk of a book, and the tail beyond a threshold have a file each. Conventions are those of R's
+// PerformanceAnalytics 2.1; every function names its source, and the tests hold it to that source's numbers.
+//
 // Fractions go in and fractions come out: 0.05 is 5 %, and a loss is a positive number. A sample that cannot carry the
 // answer (empty, of one value, or with a value that is not a finite number) is an error and never a calm zero. No
 // function changes or keeps its argument.
@@ -31,16 +35,28 @@ func Quantile(sample []float64, p float64) (float64, error) {
 		return 0, fmt.Errorf("the fraction %v is not between 0 and 1", p)
 	}
 	if !slices.IsSorted(sample) {
-		sample = slices.Sorted(slices.Values(sample))
+		sample = sortedCopy(sample)
 	}
-	position := p * float64(len(sample)-1)
-	below := int(position)
+	below, part := Rank(p, len(sample))
 	if below == len(sample)-1 {
 		return sample[below], nil
 	}
-	part := position - float64(below)
-	low, high := sample[below], sample[below+1]
-	return min(high, max(low, low*(1-part)+high*part)), nil // in this form it cannot overflow; rounding stays inside
+	return Between(sample[below], sample[below+1], part), nil
+}
+
+// Rank is where the type-7 quantile p of n sorted values lies: at the value with the index below, counted from zero, and
+// by the fraction part of the way from there to the next one. Below n - 1 there is a next one.
+func Rank(p float64, n int) (below int, part float64) {
+	position := p * float64(n-1)
+	below = int(position)
+	return below, position - float64(below)
+}
+
+// Between is the value by the fraction part of the way from low to high. In this form it cannot overflow, and rounding
+// stays inside. The products are rounded one by one, so that every machine has the same bits, one that can multiply and
+// add at once too.
+func Between(low, high, part float64) float64 {
+	return min(high, max(low, float64(low*(1-part))+float64(high*part)))
 }
 
 // HistoricalVaR is the loss that the returns stayed within in the fraction confidence of their periods, as a positive
@@ -57,19 +73,10 @@ func HistoricalVaR(returns []float64, confidence float64) (float64, error) {
 	return 0 - q, err // and not -q, which would make a quiet sample lose -0
 }
 
-// Drawdown is how far the last of a line of wealth values stands below the highest of them: 1 - last ÷ peak, from 0 at
-// a peak to 1 when all is lost. Wealth must be positive, or zero after the first value; anything else is an error, as
-// is a line of fewer than two values.
-func Drawdown(wealth []float64) (float64, error) {
-	if err := checkWealth(wealth); err != nil {
-		return 0, err
-	}
-	return 1 - wealth[len(wealth)-1]/slices.Max(wealth), nil
-}
-
-// MaxDrawdown is the largest drawdown that any value of the line had from a peak before it. The first value counts as
-// a peak. Units and errors are [Drawdown]'s. PerformanceAnalytics' maxDrawdown is the same on the wealth that its
-// returns build up from 1.
+// MaxDrawdown is the farthest that any value of a line of wealth stands below the highest one before it: 1 - value ÷
+// peak, from 0 when it never falls to 1 when all is lost. The first value counts as a peak. Wealth must be positive, or
+// zero after the first value; anything else is an error, as is a line of fewer than two values. PerformanceAnalytics'
+// maxDrawdown is the same on the wealth that its returns build up from 1.
 func MaxDrawdown(wealth []float64) (float64, error) {
 	if err := checkWealth(wealth); err != nil {
 		return 0, err
@@ -138,6 +145,8 @@ func HHI(amounts []float64) (float64, error) {
 	}
 	return squares / (total * total), nil
 }
+
+func sortedCopy(sample []float64) []float64 { return slices.Sorted(slices.Values(sample)) }
 
 func check(sample []float64) error {
 	if len(sample) < 2 {

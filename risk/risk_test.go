@@ -76,8 +76,7 @@ func TestByHand(t *testing.T) {
 		{"smallest", func() (float64, error) { return Quantile([]float64{3, 1, 2}, 0) }, 1},
 		{"largest", func() (float64, error) { return Quantile([]float64{3, 1, 2}, 1) }, 3},
 		{"VaR when every day was a gain", func() (float64, error) { return HistoricalVaR([]float64{0.01, 0.01}, 0.95) }, -0.01},
-		{"drawdown at a peak", func() (float64, error) { return Drawdown([]float64{100, 80, 120}) }, 0},
-		{"drawdown below it", func() (float64, error) { return Drawdown([]float64{100, 120, 80, 90}) }, 0.25},
+		{"it never falls", func() (float64, error) { return MaxDrawdown([]float64{100, 100, 120}) }, 0},
 		{"deepest, not the last", func() (float64, error) { return MaxDrawdown([]float64{100, 60, 120, 90}) }, 0.4},
 		{"everything lost", func() (float64, error) { return MaxDrawdown([]float64{100, 0, 0}) }, 1},
 		{"n - 1", func() (float64, error) { return Volatility([]float64{1, 2, 3, 4}) }, math.Sqrt(5.0 / 3)},
@@ -99,7 +98,6 @@ func TestNoAnswerIsAnError(t *testing.T) {
 	measures := map[string]func([]float64) (float64, error){
 		"quantile":     func(s []float64) (float64, error) { return Quantile(s, 0.5) },
 		"VaR":          func(s []float64) (float64, error) { return HistoricalVaR(s, 0.95) },
-		"drawdown":     Drawdown,
 		"max drawdown": MaxDrawdown,
 		"volatility":   Volatility,
 		"population":   PopulationVolatility,
@@ -121,7 +119,7 @@ func TestNoAnswerIsAnError(t *testing.T) {
 		"quantile of NaN":         func() (float64, error) { return Quantile([]float64{1, 2}, nan) },
 		"VaR in percent":          func() (float64, error) { return HistoricalVaR([]float64{1, 2}, 95) },
 		"VaR with certainty":      func() (float64, error) { return HistoricalVaR([]float64{1, 2}, 1) },
-		"drawdown of debt":        func() (float64, error) { return Drawdown([]float64{100, -1}) },
+		"drawdown of debt":        func() (float64, error) { return MaxDrawdown([]float64{100, -1}) },
 		"drawdown from nothing":   func() (float64, error) { return MaxDrawdown([]float64{0, 1}) },
 		"volatility out of range": func() (float64, error) { return Volatility([]float64{-1e300, 1e300}) },
 		"HHI of nothing":          func() (float64, error) { return HHI(nil) },
@@ -146,7 +144,7 @@ func TestProperties(t *testing.T) {
 		asGiven := slices.Clone(returns)
 		line := wealth(returns)
 		var95, var99 := must(HistoricalVaR(returns, 0.95)), must(HistoricalVaR(returns, 0.99))
-		deepest, now := must(MaxDrawdown(line)), must(Drawdown(line))
+		deepest, now := must(MaxDrawdown(line)), 1-line[len(line)-1]/slices.Max(line)
 		spread, same := must(Volatility(returns)), must(PopulationVolatility(returns))
 		n := float64(len(returns))
 		laws := map[string]bool{
@@ -177,7 +175,7 @@ func FuzzFinite(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b, c, p float64) {
 		sample := []float64{a, b, c}
 		for name, measure := range map[string]func([]float64) (float64, error){
-			"drawdown": Drawdown, "max drawdown": MaxDrawdown, "volatility": Volatility, "HHI": HHI,
+			"max drawdown": MaxDrawdown, "volatility": Volatility, "HHI": HHI,
 			"quantile": func(s []float64) (float64, error) { return Quantile(s, p) },
 			"VaR":      func(s []float64) (float64, error) { return HistoricalVaR(s, p) },
 		} {
