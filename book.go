@@ -21,6 +21,7 @@ type Book struct {
 	positions  []Position // in the order of the plan, later ones as they were first bought
 	registered []Position // by the plan in force
 	orders     map[Key]*bookedOrder
+	version    uint64
 }
 
 // A bookedOrder is an order that may still fill.
@@ -39,6 +40,9 @@ func (b *Book) Currency() string { return b.currency }
 
 // Positions in a fixed order. The slice is the book's own: read it, do not keep it.
 func (b *Book) Positions() []Position { return b.positions }
+
+// Version is another one whenever a quantity moved.
+func (b *Book) Version() uint64 { return b.version }
 
 // Quantity of a symbol in one account.
 func (b *Book) Quantity(account, symbol string) decimal.Decimal {
@@ -102,6 +106,7 @@ func (b *Book) add(account, symbol string, quantity decimal.Decimal) {
 	if quantity.IsZero() {
 		return
 	}
+	b.version++
 	if i := b.find(account, symbol); i >= 0 {
 		b.positions[i].Quantity = b.positions[i].Quantity.Add(quantity)
 		return

@@ -3,6 +3,7 @@ package lifeboat
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // Event is anything that the journal records. The set is closed: these are the words of this package.
@@ -20,7 +21,14 @@ type PlanLoaded struct {
 	Positions []Position `json:"positions,omitempty"`
 }
 
+// Resumed says that lifeboat runs again, and since when there is no evidence that it did: the time of the entry before.
+// What the sources told meanwhile was evaluated late, if at all.
+type Resumed struct {
+	Since time.Time `json:"since"`
+}
+
 func (PlanLoaded) Word() string     { return "plan" }
+func (Resumed) Word() string        { return "resumed" }
 func (Instant) Word() string        { return "readings" }
 func (Gap) Word() string            { return "gap" }
 func (Firing) Word() string         { return "firing" }
@@ -47,6 +55,7 @@ func Decode(word string, body []byte) (Event, error) {
 
 var decoders = map[string]func([]byte) (Event, error){
 	"plan":          decodeAs[PlanLoaded],
+	"resumed":       decodeAs[Resumed],
 	"readings":      decodeAs[Instant],
 	"gap":           decodeAs[Gap],
 	"firing":        decodeAs[Firing],

@@ -40,6 +40,9 @@ type Flow struct {
 // Begin says under which plan all that follows happens.
 func (f *Flow) Begin(at time.Time, p PlanLoaded) error { return f.record(at, p) }
 
+// Resume says since when there is no evidence that the flow was running.
+func (f *Flow) Resume(at time.Time, r Resumed) error { return f.record(at, r) }
+
 // Take lets one instant of readings through.
 func (f *Flow) Take(ctx context.Context, in Instant) error {
 	if err := f.record(in.At, in); err != nil {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // a plan names its time zone, and a bare machine knows none
+
+	"lifeboat"
 )
 
 // check looks for what no single value shows: names that nothing answers to, names used twice, circles, sums.
@@ -309,6 +311,8 @@ func (d *decoder) checkFeeds(p *Plan) {
 		case f.Format == "csv" && f.URL != "" && f.Column == "":
 			d.faultAt(path, "a csv feed wants column, the one that holds the value", "")
 		}
+		d.checkRows(f, path)
+		d.checkBounds(f, path)
 		if f.Series == "" {
 			continue
 		}
@@ -316,6 +320,31 @@ func (d *decoder) checkFeeds(p *Plan) {
 			d.faultAt(path, fmt.Sprintf("%s from %s is already fed at %s; a second source needs a name of its own", f.Series, f.Source, d.where(first)), "")
 		}
 		seen[[2]string{f.Series, f.Source}] = path
+	}
+}
+
+// checkRows of a feed that answers a list.
+func (d *decoder) checkRows(f Feed, path string) {
+	switch {
+	case f.Rows == "":
+	case f.File != "" || f.Format == "csv":
+		d.faultAt(path+".rows", "rows is for json; the rows of a csv are read without it", "")
+	case f.Time == "":
+		d.faultAt(path, "a feed with rows wants time, or nobody can tell which of them are new", "")
+	}
+}
+
+// checkBounds of what a feed may say.
+func (d *decoder) checkBounds(f Feed, path string) {
+	symbol, column := lifeboat.Series(f.Series).Column()
+	switch {
+	case f.Min != nil && f.Max != nil && *f.Min > *f.Max:
+		d.faultAt(path+".min", fmt.Sprintf("min %v is above max %v: no value could be believed", *f.Min, *f.Max), "")
+	case f.Max != nil && *f.Max <= 0 && !f.Level && column != "volume" && !strings.HasPrefix(symbol, "DGS"):
+		d.faultAt(path+".max", "max leaves no price, as prices are positive; a value that may be zero or negative wants level: true", "")
+	}
+	if written := d.places.at[path+".jump"].node; written != nil && written.kind == scalar && f.Jump == 0 && !d.bad[path+".jump"] {
+		d.faultAt(path+".jump", "a jump of 0 would believe no value that moves; leave it out, or write how far one may move", "")
 	}
 }
 

@@ -73,6 +73,7 @@ type key struct {
 // rules are what a plan tag says.
 type rules struct {
 	required, name, expr, money bool
+	signed                      bool // may be negative
 	of                          []string
 	to                          string
 	from, upTo                  int // both 0 without a range
@@ -109,6 +110,8 @@ func parseRules(tag string) rules {
 			r.expr = true
 		case "money":
 			r.money = true
+		case "signed":
+			r.signed = true
 		case "of":
 			r.of = strings.Split(value, "|")
 		case "to":
@@ -164,7 +167,7 @@ func (d *decoder) byKind(n *node, path string, r rules, name string, v reflect.V
 	case reflect.Int:
 		d.whole(n, r, name, v)
 	case reflect.Float64:
-		d.number(n, name, v)
+		d.number(n, r, name, v)
 	case reflect.Bool:
 		if n.kind != scalar || n.text != "true" && n.text != "false" {
 			d.fault(n, fmt.Sprintf("%s wants true or false, not %s", name, n.told()), "")
@@ -236,9 +239,9 @@ func (d *decoder) whole(n *node, r rules, name string, v reflect.Value) {
 	v.SetInt(int64(number))
 }
 
-func (d *decoder) number(n *node, name string, v reflect.Value) {
+func (d *decoder) number(n *node, r rules, name string, v reflect.Value) {
 	number, err := parseDecimal(n.text)
-	if n.kind != scalar || err != nil || number.IsNegative() {
+	if n.kind != scalar || err != nil || number.IsNegative() && !r.signed {
 		d.fault(n, fmt.Sprintf("%s wants a number such as 2.5, not %s", name, n.told()), "")
 		return
 	}

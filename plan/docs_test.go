@@ -142,8 +142,11 @@ func shapeOf(k key) string {
 	case reflect.Map:
 		return "pairs"
 	case reflect.Pointer:
-		if k.typ.Elem().Kind() == reflect.Bool {
+		switch k.typ.Elem().Kind() {
+		case reflect.Bool:
 			return "true, false"
+		case reflect.Float64:
+			return "number"
 		}
 		return "[step](#" + k.name + ")"
 	}

@@ -89,6 +89,9 @@ type Holding struct {
 	Account  string          `json:"account" plan:"required,to=account"`                                                  // where it lies
 	Quantity decimal.Decimal `json:"quantity" plan:"required"`                                                            // how many units; 0 registers what a playbook may buy
 	Class    string          `json:"class" plan:"of=equities|bonds|commodities|real-estate|crypto|stablecoin|cash|other"` // what kind of thing it is; cash for the base currency when absent
+	Sector   string          `json:"sector,omitempty"`                                                                    // what concentration(sector) groups by: technology, energy …
+	Chain    string          `json:"chain,omitempty"`                                                                     // what concentration(chain) groups by: ethereum, base …
+	Protocol string          `json:"protocol,omitempty"`                                                                  // what concentration(protocol) groups by: aave, curve …
 	// Price is the last one the owner knows, used only where no series says better, and always marked as such.
 	Price decimal.Decimal `json:"price,omitzero" plan:"money"`
 	// Fractional permits orders for parts of a unit; true by default for crypto, stablecoin and cash.
@@ -164,6 +167,17 @@ type Feed struct {
 	Column string `json:"column,omitempty"`
 	// Time is the column or JSONPath of the value's own time. Without it a value is of the time when it was fetched.
 	Time string `json:"time,omitempty"`
+	// Rows is a JSONPath to a list ($[*], $.data[*]); Path and Time then look into each of its rows, and rows that were
+	// missed while lifeboat was away are caught up.
+	Rows string `json:"rows,omitempty"`
+	// Min is the least that the value can be; one below it is suspect and moves nothing. No bound when absent.
+	Min *float64 `json:"min,omitempty" plan:"signed"`
+	// Max is the most that the value can be, as min is the least.
+	Max *float64 `json:"max,omitempty" plan:"signed"`
+	// Jump is how far a value may lie from the one before it; one farther off is suspect until the next one, or
+	// another source, says so too. 100% means doubled or halved, and is what absent means for a price; a level and a
+	// volume have no such bound when absent.
+	Jump Ratio `json:"jump,omitempty"`
 	// Level says that the value may be zero or negative, as a yield or a spread is; a price cannot.
 	Level bool `json:"level,omitempty"`
 	// Every is how often it is asked; 1m when absent.
@@ -188,6 +202,9 @@ type Trigger struct {
 	Rule string `json:"rule,omitempty"`
 	// For is how long the condition must hold without a break before it fires.
 	For Duration `json:"for,omitempty"`
+	// Context must not be known to be false for the trigger to fire, such as VIX > 25: it spares false alarms, and where
+	// it cannot be known the alarm is given.
+	Context string `json:"context,omitempty" plan:"expr"`
 	// Clear is the condition of the all-clear; the opposite of Condition when absent.
 	Clear string `json:"clear,omitempty" plan:"expr"`
 	// ClearFor is how long the all-clear must hold.

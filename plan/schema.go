@@ -93,6 +93,9 @@ func (s *schema) of(t reflect.Type, r rules) any {
 		score := fmt.Sprintf(`^\s*[0-9]+(\s*/%d)?\s*$`, r.upTo)
 		return map[string]any{"oneOf": []any{map[string]any{"type": "integer", "minimum": r.from, "maximum": r.upTo}, text("", score)}}
 	case reflect.Float64:
+		if r.signed {
+			return map[string]any{"type": "number"}
+		}
 		return map[string]any{"type": "number", "minimum": 0}
 	case reflect.Bool:
 		return map[string]any{"type": "boolean"}

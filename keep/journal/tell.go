@@ -35,6 +35,8 @@ func tell(e Entry) (verb, text string) {
 	switch v := event.(type) {
 	case lifeboat.PlanLoaded:
 		return "PLAN", fmt.Sprintf("%q is in force with %s (%s, %s)", v.Name, prose.Count(len(v.Positions), "position"), v.Mode, short(v.Hash))
+	case lifeboat.Resumed:
+		return "RESUMED", fmt.Sprintf("nothing shows that lifeboat was running since %s, for %s", v.Since.UTC().Format(time.RFC3339), prose.Span(e.At.Sub(v.Since)))
 	case lifeboat.Instant:
 		return "READ", tellReadings(v.Readings)
 	case lifeboat.Gap:

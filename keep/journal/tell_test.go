@@ -26,6 +26,7 @@ func TestTell(t *testing.T) {
 			`PLAN      "Family" is in force with 0 positions (live, 9f86d081884c)`},
 		{lifeboat.PlanLoaded{Name: "Family", Hash: "9f86", Mode: "drill", Positions: []lifeboat.Position{{Account: "ibkr", Symbol: "SPY", Quantity: d("7")}}},
 			`PLAN      "Family" is in force with 1 position (drill, 9f86)`},
+		{lifeboat.Resumed{Since: noon.Add(-29 * time.Minute)}, `RESUMED   nothing shows that lifeboat was running since 2020-03-12T11:31:00Z, for 29 min`},
 		{lifeboat.Instant{At: noon}, `READ      0 readings`},
 		{lifeboat.Instant{At: noon, Readings: []lifeboat.Reading{{Series: "SPY", Value: 248.11, Source: "alpaca"}}},
 			`READ      1 reading: SPY 248.11 from alpaca`},

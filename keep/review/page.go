@@ -197,5 +197,5 @@ func (p *page) evidence(s *story) {
 		return
 	}
 	p.heading("Evidence")
-	p.paragraph("Last entry of the journal: `" + s.of.Digest + "`. This page can be made again from the journal alone.")
+	p.paragraph("Hash of the journal's last entry: `" + s.of.Digest + "`. This page can be made again from the journal alone.")
 }

@@ -144,6 +144,8 @@ func (s *story) take(at time.Time, event lifeboat.Event) {
 	case lifeboat.Gap:
 		s.gaps = append(s.gaps, entry[lifeboat.Gap]{at, e})
 		s.tell(at, "%s", gap(e))
+	case lifeboat.Resumed:
+		s.tell(at, "lifeboat runs again; nothing shows that it did for %s before", prose.Span(at.Sub(e.Since)))
 	case lifeboat.RunStarted:
 		s.start(at, e)
 	case lifeboat.StepStarted, lifeboat.StepFinished, lifeboat.RunFinished:

@@ -111,7 +111,7 @@ func entries(ctx context.Context, dir string, db *sql.DB, from int64) iter.Seq2[
 			return
 		}
 		for next := from; found && next <= last.Seq; {
-			page, err := readPage(ctx, db, next, last.Seq)
+			page, err := readPage(ctx, db, next, last.Seq, "")
 			for _, e := range page {
 				if !yield(e, nil) {
 					return
@@ -133,9 +133,31 @@ func entries(ctx context.Context, dir string, db *sql.DB, from int64) iter.Seq2[
 	}
 }
 
-// readPage returns what it could read before an error.
-func readPage(ctx context.Context, db *sql.DB, from, to int64) (page []journal.Entry, err error) {
-	rows, err := db.QueryContext(ctx, `SELECT `+columns+` FROM entries WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?`, from, to, pageRows)
+// entriesWithout are those up to a number that are not of the word, page after page too.
+func entriesWithout(ctx context.Context, dir string, db *sql.DB, word string, to int64) iter.Seq2[journal.Entry, error] {
+	return func(yield func(journal.Entry, error) bool) {
+		for next := int64(1); ; {
+			page, err := readPage(ctx, db, next, to, word)
+			for _, e := range page {
+				if !yield(e, nil) {
+					return
+				}
+				next = e.Seq + 1
+			}
+			if err != nil {
+				yield(journal.Entry{}, readProblem(dir, err))
+			}
+			if err != nil || len(page) < pageRows {
+				return
+			}
+		}
+	}
+}
+
+// readPage returns what it could read before an error. Entries of the given word are passed over; there is none that is
+// called "".
+func readPage(ctx context.Context, db *sql.DB, from, to int64, without string) (page []journal.Entry, err error) {
+	rows, err := db.QueryContext(ctx, `SELECT `+columns+` FROM entries WHERE seq BETWEEN ? AND ? AND word <> ? ORDER BY seq LIMIT ?`, from, to, without, pageRows)
 	if err != nil {
 		return nil, err
 	}

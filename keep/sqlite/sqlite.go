@@ -218,6 +218,12 @@ func (s *Store) Entries(ctx context.Context, from int64) iter.Seq2[journal.Entry
 	return entries(ctx, s.dir, s.read, from)
 }
 
+// EntriesWithout yields, in order, the entries up to the given sequence number that are not of the given word. Those are
+// passed over inside the database, which is what makes it cheap to leave out the readings, nearly all of a journal.
+func (s *Store) EntriesWithout(ctx context.Context, word string, to int64) iter.Seq2[journal.Entry, error] {
+	return entriesWithout(ctx, s.dir, s.read, word, to)
+}
+
 // Remembered is the head as it is noted apart from the entries; [journal.Verify] asks for it.
 func (s *Store) Remembered(ctx context.Context) (journal.Mark, bool, error) {
 	return notedHead(ctx, s.read)

@@ -47,6 +47,7 @@ type Status struct {
 	Orders    int           `json:"open_orders"`
 	Journal   Journal       `json:"journal"`
 	Feeds     []FeedProblem `json:"feed_problems"`
+	Missed    string        `json:"missed,omitempty" doc:"what was not evaluated in the last 24 hours, in a sentence; lifeboat coverage tells all of it"`
 }
 
 // Incident that is open.

@@ -29,6 +29,7 @@ type Entry struct {
 	At      time.Time        `json:"at"`
 	Order   *lifeboat.Order  `json:"order,omitempty"` // when it arrives
 	Hold    decimal.Decimal  `json:"hold,omitzero"`   // with it: the cash claimed per unit
+	Quoted  time.Time        `json:"quoted,omitzero"` // of the quote that a fill was made on
 	Receipt lifeboat.Receipt `json:"receipt"`         // where the order stands from now on
 }
 

@@ -31,7 +31,7 @@ func (v *Venue) match(at time.Time, o *order, q *quote) error {
 		r.Status, r.Why = lifeboat.Canceled, "the price rose beyond the account's cash; what it could not pay was cancelled"
 	}
 	q.taken = q.taken.Add(afforded)
-	return v.write(Entry{At: at, Receipt: r})
+	return v.write(Entry{At: at, Quoted: q.at, Receipt: r})
 }
 
 // available is how much of an order the market lets through at this quote, in whole units.

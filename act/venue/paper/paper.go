@@ -61,6 +61,9 @@ type Venue struct {
 	open   []*order                // those that may still fill, as they were placed
 	quotes map[string]*quote       // :: symbol → its market
 	heard  []*quote                // scratch of Show: the symbols this instant speaks of
+
+	entries int               // in the ledger
+	past    map[string][]fill // :: symbol → fills of the opened ledger, until the quotes they were made on are shown again
 }
 
 // An order as the venue holds it.
@@ -84,7 +87,7 @@ func New(cfg Config) (*Venue, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, fmt.Errorf("open paper account %q: %w", cfg.Account, err)
 	}
-	v := &Venue{cfg: cfg, book: lifeboat.NewBook(cfg.Currency), byKey: map[lifeboat.Key]*order{}, quotes: map[string]*quote{}}
+	v := &Venue{cfg: cfg, book: lifeboat.NewBook(cfg.Currency), byKey: map[lifeboat.Key]*order{}, quotes: map[string]*quote{}, past: map[string][]fill{}}
 	own := slices.DeleteFunc(slices.Clone(cfg.Positions), func(p lifeboat.Position) bool { return p.Account != cfg.Account })
 	v.book.Apply(time.Time{}, lifeboat.PlanLoaded{Positions: own})
 	entries, err := cfg.Ledger.Read()
@@ -95,6 +98,7 @@ func New(cfg Config) (*Venue, error) {
 		if err := v.fits(e); err != nil {
 			return nil, ledgerBroken(fmt.Sprintf("entry %d of the ledger of the paper account %q cannot be right: %v", i+1, cfg.Account, err), err)
 		}
+		v.file(i+1, e)
 		v.apply(e)
 	}
 	v.forgetClosed()
@@ -163,6 +167,7 @@ func (v *Venue) Place(ctx context.Context, at time.Time, o lifeboat.Order) (life
 		return lifeboat.Receipt{}, fmt.Errorf("place order: %w", err)
 	}
 	placed := v.byKey[o.ID]
+	v.recallAll()
 	if !placed.receipt.Status.Final() && q.calendar.IsOpen(at) && q.trading && fresh(q.at, at, v.cfg.Fresh) {
 		if err := v.match(at, placed, q); err != nil {
 			return lifeboat.Receipt{}, fmt.Errorf("fill order: %w", err)
@@ -231,6 +236,9 @@ func (v *Venue) Orders() []Placed {
 	}
 	return all
 }
+
+// Account that the venue simulates.
+func (v *Venue) Account() string { return v.cfg.Account }
 
 // Positions of the account, cash among them.
 func (v *Venue) Positions() []lifeboat.Position {
@@ -324,6 +332,7 @@ func (v *Venue) write(e Entry) error {
 // apply makes an entry true. Cash and positions move by the receipt's totals, exactly as they do in the books of
 // whoever gets the receipt: the two cannot drift apart.
 func (v *Venue) apply(e Entry) {
+	v.entries++
 	o := v.byKey[e.Receipt.Key]
 	if e.Order != nil {
 		o = &order{Order: *e.Order, placed: e.At, hold: e.Hold}

@@ -28,6 +28,7 @@ var columnNames = [columns]string{lastPrice: "", openPrice: "open", lowPrice: "l
 
 // quote is the market of one symbol as it was last shown.
 type quote struct {
+	symbol   string
 	calendar *session.Calendar
 
 	said   [columns][]float64 // what this instant's readings say, one value per source; emptied when taken
@@ -54,16 +55,19 @@ type quote struct {
 // Only good readings make a quote. A price at or below zero makes none: nothing is sold for less than nothing here,
 // and a purchase at such a price would be a feed's mistake turned into money. What is older than the symbol's last
 // quote moves nothing. Showing an instant again, as after a restart, fills nothing twice: an order matches only quotes
-// that are younger than its placement and its last fill.
+// that are younger than its placement and its last fill. What the ledger says was filled then counts as taken of the
+// volume again.
 func (v *Venue) Show(in lifeboat.Instant) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, r := range in.Readings {
 		v.hear(in.At, r)
 	}
+	v.recallBefore(in)
 	for _, q := range v.heard {
 		q.take()
 	}
+	v.recallSince(in)
 	v.heard = v.heard[:0]
 	if len(v.open) == 0 {
 		return nil
@@ -91,7 +95,7 @@ func (v *Venue) hear(at time.Time, r lifeboat.Reading) {
 	}
 	q := v.quotes[symbol]
 	if q == nil {
-		q = &quote{calendar: v.calendar(symbol)}
+		q = &quote{symbol: symbol, calendar: v.calendar(symbol)}
 		v.quotes[symbol] = q
 	}
 	if !r.At.IsZero() {

@@ -171,6 +171,7 @@ func EveryWord() []lifeboat.Event {
 	return []lifeboat.Event{
 		lifeboat.PlanLoaded{Name: "Family", Hash: "9f86d081884c7d65", Mode: "drill",
 			Positions: []lifeboat.Position{{Account: "ibkr", Symbol: "SPY", Quantity: d("1000.5")}}},
+		lifeboat.Resumed{Since: start.Add(-time.Minute)},
 		lifeboat.Instant{At: start, Readings: []lifeboat.Reading{
 			{Series: "SPY", Value: 248.11}, {Series: "SPY.volume", Value: 3.922e8, Source: "alpaca", At: start.Add(-time.Second)},
 			{Series: "VIX", Quality: lifeboat.Suspect, Why: "not a number"}, {Series: "UST", Value: 1e-9, Quality: lifeboat.Stale},
