@@ -22,7 +22,7 @@ import (
 // decode finds the feed's value in the answer of an address.
 func (f *feed) decode(body []byte) ([]observation, error) {
 	if f.Format == "json" {
-		return decodeJSON(body, f.Feed, f.value, f.time)
+		return f.decodeJSON(body)
 	}
 	header, rest, _ := bytes.Cut(bytes.TrimPrefix(body, []byte("\ufeff")), []byte("\n"))
 	t, err := newColumns(header, f.Feed)
@@ -33,22 +33,60 @@ func (f *feed) decode(body []byte) ([]observation, error) {
 	return lastOfEach(said), err
 }
 
-// decodeJSON follows the path to exactly one value; two would be a choice that nobody made.
-func decodeJSON(body []byte, f plan.Feed, value, when jp.Expr) ([]observation, error) {
+// decodeJSON follows the path to exactly one value, of the answer or of each of its rows; two would be a choice that
+// nobody made.
+func (f *feed) decodeJSON(body []byte) ([]observation, error) {
 	document, err := oj.Parse(body)
 	if err != nil {
 		return nil, errors.New("the answer is not JSON")
 	}
-	o := observation{series: lifeboat.Series(f.Series)}
-	if o.text, err = one(value, document); err != nil {
-		return nil, err
-	}
-	if when != nil {
-		if o.time, err = one(when, document); err != nil {
+	if f.rows == nil {
+		o, err := f.observe(document)
+		if err != nil {
 			return nil, err
 		}
+		return []observation{o}, nil
 	}
-	return []observation{o}, nil
+	var said []observation
+	for _, row := range f.rows.Get(document) {
+		o, err := f.observe(row)
+		if err != nil {
+			return nil, fmt.Errorf("in row %d %w", len(said)+1, err)
+		}
+		said = append(said, o)
+	}
+	if len(said) == 0 && !f.isEmpty(document) {
+		return nil, fmt.Errorf("%s finds no row in the answer", f.rows)
+	}
+	return said, nil
+}
+
+// isEmpty reports an answer whose list is there and has nothing in it, which is no fault.
+func (f *feed) isEmpty(document any) bool {
+	n := len(f.rows)
+	if n == 0 {
+		return false
+	}
+	if _, all := f.rows[n-1].(jp.Wildcard); !all {
+		return false
+	}
+	found := f.rows[:n-1].Get(document)
+	if len(found) != 1 {
+		return false
+	}
+	list, is := found[0].([]any)
+	return is && len(list) == 0
+}
+
+func (f *feed) observe(document any) (o observation, err error) {
+	o.series = lifeboat.Series(f.Series)
+	if o.text, err = one(f.value, document); err != nil {
+		return o, err
+	}
+	if f.time != nil {
+		o.time, err = one(f.time, document)
+	}
+	return o, err
 }
 
 func one(path jp.Expr, document any) (string, error) {

@@ -6,8 +6,13 @@
 // does it show, later, that its series has gone stale. A source that does not answer is a problem, told once until it
 // answers again, and asked less and less often.
 //
-// It decides nothing about how old a value may be or which of several sources is right, keeps nothing over a restart,
-// and never shows an address, because addresses hold keys.
+// A source that answers a list of rows, such as an exchange's candles, gives every row that is newer than the last one
+// taken, oldest first, each at its own time; so does a file. What was missed while nobody asked is caught up that way,
+// once [Poller.Seen] has said what the last one was. A row whose time has not come yet, the candle that is still
+// running, is left for later.
+//
+// It decides nothing about how old a value may be, whether it is plausible, or which of several sources is right, keeps
+// nothing over a restart, and never shows an address, because addresses hold keys.
 package poll
 
 import (
@@ -37,6 +42,9 @@ const (
 	everyMin   = time.Minute     // when a feed does not say
 	idle       = time.Hour       // between polls of no feeds at all
 	aheadMax   = 5 * time.Minute // by which a source's clock may lead ours
+	// RowsMax bounds the readings of one answer. Of a longer list the newest count: what matters now must not wait
+	// behind what has been. It is more than any exchange answers at once.
+	RowsMax = 2000
 )
 
 // Poller asks the feeds of one plan. Its methods are not for concurrent use.
@@ -51,6 +59,7 @@ type feed struct {
 	plan.Feed
 	address  address // expanded; zero for a file
 	file     *tail   // nil for an address
+	rows     jp.Expr // nil where the answer is one value
 	value    jp.Expr
 	time     jp.Expr
 	due      time.Time
@@ -101,7 +110,23 @@ func newFeed(planned plan.Feed, dir string) (f *feed, err error) {
 			return nil, fmt.Errorf("time: %w", err)
 		}
 	}
+	if planned.Rows != "" {
+		if f.rows, err = jp.ParseString(planned.Rows); err != nil {
+			return nil, fmt.Errorf("rows: %w", err)
+		}
+	}
 	return f, nil
+}
+
+// Seen says what a source told last, before the first Poll: what is newer was missed and is news, and what is not is
+// none. at is the source's own time.
+func (p *Poller) Seen(series lifeboat.Series, source string, at time.Time) {
+	symbol, _ := series.Column()
+	for _, f := range p.feeds {
+		if f.Source == source && (f.Series == string(series) || f.Series == symbol) {
+			f.last[series] = at
+		}
+	}
 }
 
 // Next is when the next feed is due: the zero time before the first Poll, and an hour after the last when there is
@@ -168,7 +193,7 @@ func (p *Poller) ask(ctx context.Context, due []*feed) []answer {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			if f.file != nil {
-				answers[i].seen, answers[i].err = f.file.read(f.Feed)
+				answers[i].seen, answers[i].err = f.file.read(f.Feed, len(f.last) > 0)
 			} else {
 				answers[i].body, answers[i].err = p.get(ctx, f.address)
 			}
@@ -221,8 +246,11 @@ type observation struct {
 
 // news turns observations into readings, without those the source has given before.
 func (f *feed) news(at time.Time, said []observation) []lifeboat.Reading {
+	if f.rows != nil {
+		said = finished(at, said)
+	}
 	var readings []lifeboat.Reading
-	for _, o := range said {
+	for _, o := range said[max(0, len(said)-RowsMax):] {
 		symbol, bar := o.series.Column()
 		r := lifeboat.Reading{Series: o.series, Source: f.Source}
 		v, blank, why := tape.ParseValue(o.text, bar, f.Level || tape.IsLevel(symbol))
@@ -250,6 +278,32 @@ func (f *feed) news(at time.Time, said []observation) []lifeboat.Reading {
 		readings = append(readings, r)
 	}
 	return readings
+}
+
+// finished brings rows into the order of their times, without those that are still running. Of those whose time cannot
+// be read one is kept, so that it shows, and not all of them again at every poll.
+func finished(at time.Time, rows []observation) []observation {
+	var done []observation
+	var lost *observation
+	ends := map[string]time.Time{}
+	for i, o := range rows {
+		end, form := tape.ParseTime(o.time)
+		if form == tape.Date {
+			end = end.AddDate(0, 0, 1)
+		}
+		switch {
+		case form == tape.NoTime:
+			lost = &rows[i]
+		case !end.After(at):
+			ends[o.time] = end
+			done = append(done, o)
+		}
+	}
+	slices.SortStableFunc(done, func(a, b observation) int { return ends[a.time].Compare(ends[b.time]) })
+	if lost != nil {
+		done = append(done, *lost)
+	}
+	return done
 }
 
 // sourceTime reads when a value was true. A bare date stands for all of its day: the value is of now while the day

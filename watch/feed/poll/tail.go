@@ -24,8 +24,9 @@ func newTail(dir, file string) *tail {
 }
 
 // read returns what complete lines say that were appended since the last time. Of a file that was not known before
-// only the last value of each series counts: its past is not news.
-func (t *tail) read(f plan.Feed) ([]observation, error) {
+// only the last value of each series counts: its past is not news, unless the source was heard before lifeboat
+// started: then what came since is.
+func (t *tail) read(f plan.Feed, heard bool) ([]observation, error) {
 	file, err := os.Open(t.path)
 	if err != nil {
 		return nil, plainly(err)
@@ -43,6 +44,7 @@ func (t *tail) read(f plan.Feed) ([]observation, error) {
 	if err != nil {
 		return nil, err
 	}
+	past := heard && t.known == nil && c.time >= 0 // what was missed is told by its times
 	first := !t.same(info, header)
 	if first {
 		t.known, t.header, t.offset = info, header, int64(len(header))
@@ -65,7 +67,7 @@ func (t *tail) read(f plan.Feed) ([]observation, error) {
 	}
 	said, err := c.rows(lines)
 	t.offset += int64(len(lines))
-	if first {
+	if first && !past {
 		said = lastOfEach(said)
 	}
 	return said, err
