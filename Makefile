@@ -31,7 +31,7 @@ lint: ## formatting, vet and staticcheck
 
 .PHONY: generate
 generate: ## write the documents that are made from the code
-	LIFEBOAT_WRITE_DOCS=1 $(GO) test -count=1 -run TestDocs . ./cmd/lifeboat ./plan ./serve/api
+	LIFEBOAT_WRITE_DOCS=1 $(GO) test -count=1 -run TestDocs . ./cmd/lifeboat ./plan ./risk/sheet ./serve/api ./watch/rule
 
 .PHONY: bench
 bench: ## the figures of docs/performance.md

@@ -6,6 +6,7 @@
 package app
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"lifeboat/act/venue/paper"
 	"lifeboat/plan"
 	"lifeboat/session"
+	"lifeboat/watch/feed/guard"
 	"lifeboat/watch/rule"
 	"lifeboat/watch/signal"
 	"lifeboat/watch/trigger"
@@ -30,9 +32,11 @@ type Parts struct {
 	// Calendars of the tape's series that differ from it.
 	Calendars  map[string]*session.Calendar
 	StaleAfter func(s lifeboat.Series, source string) time.Duration // in market time
-	From       time.Time                                            // nothing fires before
-	Journal    lifeboat.Journal
-	Hands      lifeboat.Hands
+	// Bands say what readings can be, for whoever guards them before the flow; nil takes what the plan's feeds say.
+	Bands   func(s lifeboat.Series, source string) guard.Band
+	From    time.Time // nothing fires before
+	Journal lifeboat.Journal
+	Hands   lifeboat.Hands
 	// Pinned are the playbooks of runs that a journal left open; their expressions may no longer stand in the plan.
 	Pinned []json.RawMessage
 }
@@ -46,6 +50,9 @@ type System struct {
 	Desk    *decide.Desk
 	Player  *play.Player
 	Flow    *lifeboat.Flow
+	// Asked are the expressions on the board beside those of the triggers: what the steps of playbooks ask, of the plan's
+	// and of the pinned ones.
+	Asked []string
 }
 
 // Build joins the stages for a plan.
@@ -55,28 +62,34 @@ func Build(p Parts) (*System, error) {
 	if err != nil {
 		return nil, err
 	}
-	engine := signal.New(signal.Config{
-		Book: book, Calendar: calendars.portfolio, Calendars: calendars.bySeries, Benchmark: p.Plan.Portfolio.Benchmark,
-		Class: p.Plan.Class, Prices: prices(p.Plan), Sources: p.Sources, StaleAfter: p.StaleAfter,
-	})
+	engine := newEngine(p, book, calendars)
 	env := Env(p.Plan, p.Sources)
-	watch, err := trigger.New(p.Plan.Triggers, env, engine, p.From)
+	board := rule.NewBoard(engine, calendars.portfolio)
+	watch, err := trigger.New(p.Plan.Triggers, env, board, p.From)
 	if err != nil {
 		return nil, err
 	}
 	view := &view{signals: engine, calendars: calendars, conditions: map[string]*rule.Cond{}}
-	if err := view.compile(p.Plan, p.Pinned, env); err != nil {
+	if err := view.compile(p.Plan, p.Pinned, env, board); err != nil {
 		return nil, err
 	}
 	desk := decide.New(p.Plan)
 	player := play.New(view, book, p.Plan)
 	return &System{
-		Plan: p.Plan, Book: book, Signals: engine, Watch: watch, Desk: desk, Player: player,
+		Plan: p.Plan, Book: book, Signals: engine, Watch: watch, Desk: desk, Player: player, Asked: view.asked,
 		Flow: &lifeboat.Flow{
 			Journal: p.Journal, Book: book, Hands: p.Hands, Allow: desk.Allow,
 			Stages: []lifeboat.Stage{watch, desk, player},
 		},
 	}, nil
+}
+
+// newEngine makes the signals of a plan.
+func newEngine(p Parts, book *lifeboat.Book, c *calendars) *signal.Engine {
+	return signal.New(signal.Config{
+		Book: book, Calendar: c.portfolio, Calendars: c.bySeries, Benchmark: p.Plan.Portfolio.Benchmark,
+		Class: p.Plan.Class, Group: groups(p.Plan), Prices: prices(p.Plan), Sources: p.Sources, StaleAfter: p.StaleAfter,
+	})
 }
 
 // Env is what the plan's expressions may name.
@@ -105,6 +118,26 @@ func Positions(p *plan.Plan) []lifeboat.Position {
 		positions = append(positions, lifeboat.Position{Account: h.Account, Symbol: h.Symbol, Quantity: h.Quantity})
 	}
 	return positions
+}
+
+// groups that a position belongs to, by kind: what the owner wrote of the holding, and of the account that it lies in.
+func groups(p *plan.Plan) func(kind string, position lifeboat.Position) string {
+	custodians := map[string]string{} // :: account → who holds it
+	for _, a := range p.Accounts {
+		custodians[a.Name] = cmp.Or(a.At, a.Name)
+	}
+	return func(kind string, position lifeboat.Position) string {
+		if kind == "custodian" {
+			return custodians[position.Account]
+		}
+		for _, h := range p.Holdings {
+			if h.Account != position.Account || h.Symbol != position.Symbol {
+				continue
+			}
+			return map[string]string{"sector": h.Sector, "chain": h.Chain, "protocol": h.Protocol}[kind]
+		}
+		return ""
+	}
 }
 
 // prices the owner noted, for holdings that nothing quotes.

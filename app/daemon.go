@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -27,6 +28,8 @@ import (
 	"lifeboat/plan"
 	"lifeboat/serve/api"
 	"lifeboat/talk/notify"
+	"lifeboat/watch/coverage"
+	"lifeboat/watch/feed/guard"
 	"lifeboat/watch/feed/poll"
 )
 
@@ -48,6 +51,8 @@ type Daemon struct {
 	*System
 	store    *sqlite.Store
 	poller   *poll.Poller
+	guard    *guard.Guard
+	ledger   *coverage.Ledger
 	venues   []*paper.Venue
 	ledgers  []io.Closer
 	listener net.Listener
@@ -61,6 +66,7 @@ type Daemon struct {
 	feeds    []api.FeedProblem
 	status   atomic.Pointer[api.Status]
 	metrics  *metrics
+	saves    saves
 }
 
 type polled struct {
@@ -93,20 +99,52 @@ func NewDaemon(o DaemonOptions) (_ *Daemon, err error) {
 	if _, err := journal.Verify(context.Background(), d.store); err != nil {
 		return nil, err // what happened cannot be told from it, so nothing may be done on it
 	}
-	if d.poller, err = poll.New(o.Plan.Feeds, o.PlanDir, http.DefaultClient); err != nil {
-		return nil, err
-	}
-	if err := d.replay(d.note); err != nil {
-		return nil, err
-	}
-	desk, err := d.openVenues()
-	if err != nil {
-		return nil, err
-	}
-	if err := d.join(desk); err != nil {
+	if err := d.recover(); err != nil {
 		return nil, err
 	}
 	return d, d.introduce()
+}
+
+// recover makes the stages and all that follows the journal, and lets them go on where the saved state ends, if there is
+// one that fits, or else begin with the first entry.
+func (d *Daemon) recover() error {
+	if s := d.findSaved(); s != nil {
+		err := d.recoverFrom(s)
+		if err == nil || !errors.Is(err, errUnfit) {
+			return err
+		}
+		d.withoutSaved(err)
+		d.closeLedgers()
+	}
+	return d.recoverFrom(nil)
+}
+
+func (d *Daemon) recoverFrom(s *saved) (err error) {
+	o := d.DaemonOptions
+	if d.poller, err = poll.New(o.Plan.Feeds, o.PlanDir, http.DefaultClient); err != nil {
+		return err
+	}
+	if d.guard, err = newGuard(o.Plan); err != nil {
+		return err
+	}
+	if d.ledger, err = Coverage(o.Plan); err != nil {
+		return err
+	}
+	if err := d.takeNote(); err != nil {
+		return err
+	}
+	desk, err := d.openVenues()
+	if err != nil {
+		return err
+	}
+	if err := d.join(desk); err != nil {
+		return err
+	}
+	if err := d.rememberAll(s); err != nil {
+		return err
+	}
+	d.ledger.Spoke(d.poller.Seen) // what came since was missed
+	return nil
 }
 
 // Close releases what the daemon holds. Run calls it; call it only if Run is never called.
@@ -118,9 +156,24 @@ func (d *Daemon) Close() {
 		_ = os.Remove(filepath.Join(d.DataDir, introduction))
 		_ = d.store.Close()
 	}
+	d.closeLedgers()
+}
+
+func (d *Daemon) closeLedgers() {
 	for _, l := range d.ledgers {
 		_ = l.Close()
 	}
+	d.ledgers, d.venues = nil, nil
+}
+
+// newGuard doubts what the plan's feeds say, each in the open time of its own market.
+func newGuard(p *plan.Plan) (*guard.Guard, error) {
+	calendars, err := newCalendars(p, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	_, stale := fed(p.Feeds)
+	return guard.New(guard.Paced(guard.Feeds(p.Feeds), calendars.of, stale)), nil
 }
 
 // openVenues opens a paper account, with a ledger of its own, for each account that trades there.
@@ -168,51 +221,82 @@ func (d *Daemon) accounts() []string {
 // quoteFresh is how old a quote may be for the paper broker to fill a market order on it at once.
 const quoteFresh = 5 * time.Minute
 
-// note folds one entry into the record: what it says of open runs and orders decides how the stages are joined.
-func (d *Daemon) note(at time.Time, e lifeboat.Event) error {
-	d.record.Apply(at, e)
-	return nil
+// takeNote folds all but the readings into the record: what it says of open runs and orders decides how the stages are
+// joined. The readings, nearly all of a journal, are decoded once, when there are stages to take them.
+func (d *Daemon) takeNote() error {
+	head, _ := d.store.Head()
+	d.record = Record{}
+	err := d.replay(d.besidesReadings(head.Seq), func(at time.Time, e lifeboat.Event) error { d.record.Apply(at, e); return nil })
+	d.record.Entries, d.record.Last = head.Seq, head.At
+	return err
 }
 
-// join makes the stages and folds the journal into them.
+// join makes the stages.
 func (d *Daemon) join(hands lifeboat.Hands) (err error) {
 	var pinned []json.RawMessage
 	for _, run := range d.record.Open() {
 		pinned = append(pinned, run.Content)
 	}
-	sources, stale := fed(d.DaemonOptions.Plan.Feeds)
-	d.System, err = Build(Parts{
-		Plan: d.DaemonOptions.Plan, Sources: sources, StaleAfter: stale, Journal: tee{d}, Hands: hands, Pinned: pinned,
-	})
-	if err != nil {
+	parts := LiveParts(d.DaemonOptions.Plan)
+	parts.Journal, parts.Hands, parts.Pinned = tee{d}, hands, pinned
+	if d.System, err = Build(parts); err != nil {
 		return err
 	}
 	d.last = d.record.Last
-	return d.replay(d.remember)
+	return nil
 }
 
-// remember folds one entry into the stages, and reminds the paper accounts of the prices they saw: volume and
-// volatility come back, and nothing fills twice.
+// rememberAll folds the journal into the stages. Up to where the saved state ends the watch is left out, and with it
+// the readings, which nobody else remembers; then it gets its state back, over the book that stands there.
+func (d *Daemon) rememberAll(s *saved) error {
+	if s != nil {
+		stages := d.Flow.Stages
+		d.Flow.Stages = slices.DeleteFunc(slices.Clone(stages), func(stage lifeboat.Stage) bool { return stage == d.Watch })
+		err := d.replay(d.besidesReadings(s.last.Seq), func(at time.Time, e lifeboat.Event) error { d.Flow.Recover(at, e); return nil })
+		d.Flow.Stages = stages
+		if err != nil {
+			return err
+		}
+		if err := d.restore(s); err != nil {
+			return err
+		}
+	}
+	return d.replay(d.store.Entries(context.Background(), s.next()), d.remember)
+}
+
+// remember folds one entry into the stages and the ledger, and readings into all that follows them. What was judged before
+// is not judged again, and reminds the guard of what it knew; the paper accounts are reminded of the prices they saw:
+// volume and volatility come back, and nothing fills twice.
 func (d *Daemon) remember(at time.Time, e lifeboat.Event) error {
 	d.Flow.Recover(at, e)
+	d.ledger.Apply(at, e)
 	instant, ok := e.(lifeboat.Instant)
 	if !ok {
 		return nil
 	}
+	d.record.read(at, instant.Readings)
+	d.guard.Note(instant.At, instant.Readings)
 	return d.show(instant)
 }
 
+// besidesReadings are the entries up to a number that hold no readings.
+func (d *Daemon) besidesReadings(to int64) iter.Seq2[journal.Entry, error] {
+	return d.store.EntriesWithout(context.Background(), lifeboat.Instant{}.Word(), to)
+}
+
 func (d *Daemon) show(instant lifeboat.Instant) error {
-	for _, v := range d.venues {
-		if err := v.Show(instant); err != nil {
-			return err
+	for _, step := range steps(instant) {
+		for _, v := range d.venues {
+			if err := v.Show(step); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (d *Daemon) replay(apply func(time.Time, lifeboat.Event) error) error {
-	for entry, err := range d.store.Entries(context.Background(), 0) {
+func (d *Daemon) replay(entries iter.Seq2[journal.Entry, error], apply func(time.Time, lifeboat.Event) error) error {
+	for entry, err := range entries {
 		if err != nil {
 			return err
 		}
@@ -234,6 +318,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return err
 	}
 	d.started = d.now()
+	if d.record.Entries > 0 {
+		if err := d.Flow.Resume(d.started, lifeboat.Resumed{Since: d.record.Last}); err != nil {
+			return err
+		}
+	}
 	if loaded := Loaded(d.DaemonOptions.Plan, "live"); d.record.Entries == 0 || d.record.Plan.Hash != loaded.Hash {
 		if err := d.Flow.Begin(d.started, loaded); err != nil {
 			return err
@@ -284,6 +373,7 @@ func (d *Daemon) loop(ctx context.Context) error {
 		var err error
 		select {
 		case <-ctx.Done():
+			d.saveNow()
 			err = ctx.Err()
 		case p := <-d.instants:
 			err = d.take(ctx, p)
@@ -298,14 +388,20 @@ func (d *Daemon) loop(ctx context.Context) error {
 			return err
 		}
 		d.publish(d.last)
+		d.saveWhenDue()
 	}
 }
 
 // alarmMax bounds how long open orders go unasked and the status page goes unrefreshed.
 const alarmMax = 30 * time.Second
 
+// nextAlarm counts from what was done last, not from now: what came up while the flow was busy has waited already.
 func (d *Daemon) nextAlarm() time.Time {
-	at := d.Clock.Now().Add(alarmMax)
+	at := d.Clock.Now()
+	if d.last.Before(at) {
+		at = d.last
+	}
+	at = at.Add(alarmMax)
 	if due := d.Flow.Due(); due.After(d.last) && due.Before(at) { // what was due until now had its turn
 		return due
 	}
@@ -323,8 +419,13 @@ func (d *Daemon) take(ctx context.Context, p polled) error {
 	if len(p.readings) == 0 {
 		return d.Flow.Advance(ctx, now)
 	}
-	instant := lifeboat.Instant{At: now, Readings: p.readings}
-	d.metrics.readings.Add(float64(len(p.readings)))
+	instant := lifeboat.Instant{At: now, Readings: d.guard.Pass(now, inTurn(now, p.readings))}
+	d.metrics.readings.Add(float64(len(instant.Readings)))
+	for _, r := range instant.Readings {
+		if r.Quality == lifeboat.Suspect {
+			d.metrics.suspects.Inc()
+		}
+	}
 	if err := d.show(instant); err != nil {
 		return err
 	}
@@ -413,8 +514,16 @@ func (t tee) Append(at time.Time, events ...lifeboat.Event) error {
 	}
 	for _, e := range events {
 		t.d.record.Apply(at, e)
+		t.d.ledger.Apply(at, e)
 	}
 	return nil
+}
+
+// LiveParts are what a plan's own feeds bring, as the daemon watches it. Whoever plays a recording of one again starts
+// from the same.
+func LiveParts(p *plan.Plan) Parts {
+	sources, stale := fed(p.Feeds)
+	return Parts{Plan: p, Sources: sources, StaleAfter: stale}
 }
 
 // fed lists the sources of each series that the feeds offer, and how old each may get. The columns of a bar that come

@@ -10,7 +10,9 @@ import (
 type metrics struct {
 	registry   *prometheus.Registry
 	readings   prometheus.Counter
+	suspects   prometheus.Counter
 	feedErrors prometheus.Counter
+	unsaved    prometheus.Counter
 	tier       prometheus.Gauge
 	value      prometheus.Gauge
 	entries    prometheus.Gauge
@@ -37,7 +39,9 @@ func newMetrics() *metrics {
 	m := &metrics{
 		registry:   prometheus.NewRegistry(),
 		readings:   counter("readings_total", "Readings taken since the start."),
+		suspects:   counter("suspect_readings_total", "Readings that were received and refused since the start."),
 		feedErrors: counter("feed_errors_total", "Failures of feeds, told once per outage."),
+		unsaved:    counter("state_save_failures_total", "Times that the state of the operators could not be saved; the next restart takes longer."),
 		tier:       gauge("tier", "The highest tier that has fired and not cleared; 0 is calm."),
 		value:      gauge("portfolio_value", "Value of the portfolio in its base currency; absent data keeps the last."),
 		entries:    gauge("journal_entries", "Entries in the journal."),
@@ -50,7 +54,7 @@ func newMetrics() *metrics {
 		blind:      vector("trigger_no_data", "1 while the trigger cannot be evaluated for want of fresh data.", "trigger"),
 		fresh:      vector("series_fresh", "1 while the series has fresh data from the source.", "series", "source"),
 	}
-	m.registry.MustRegister(m.readings, m.feedErrors, m.tier, m.value, m.entries, m.orders, m.runs, m.questions, m.incident,
+	m.registry.MustRegister(m.readings, m.suspects, m.feedErrors, m.unsaved, m.tier, m.value, m.entries, m.orders, m.runs, m.questions, m.incident,
 		m.updated, m.fired, m.blind, m.fresh)
 	return m
 }

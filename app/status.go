@@ -9,8 +9,13 @@ import (
 	"lifeboat/watch/trigger"
 )
 
-// Status is the latest snapshot; safe for concurrent use.
-func (d *Daemon) Status() api.Status { return *d.status.Load() }
+// Status is the latest snapshot, empty before Run; safe for concurrent use.
+func (d *Daemon) Status() api.Status {
+	if s := d.status.Load(); s != nil {
+		return *s
+	}
+	return api.Status{}
+}
 
 // publish makes a new snapshot for everybody who asks. Only the flow's goroutine calls it.
 func (d *Daemon) publish(at time.Time) {
@@ -43,14 +48,18 @@ func (d *Daemon) publish(at time.Time) {
 		blind = blind || len(t.Missing) > 0 || t.Phase == trigger.NoData
 		s.Triggers = append(s.Triggers, shown)
 	}
-	s.State = state(s.Tier, blind)
+	s.State = inOneWord(s.Tier, blind)
+	s.Missed = d.ledger.Short(at.Add(-missedFor), at)
 	d.openThings(&s)
 	d.status.Store(&s)
 	d.metrics.follow(s)
 }
 
-// state in one word. What fired outranks what cannot be seen; what cannot be seen is never calm.
-func state(tier int, blind bool) string {
+// missedFor is how long the status page tells of what was not evaluated.
+const missedFor = 24 * time.Hour
+
+// inOneWord says how things stand. What fired outranks what cannot be seen; what cannot be seen is never calm.
+func inOneWord(tier int, blind bool) string {
 	switch {
 	case tier >= int(lifeboat.Emergency):
 		return "emergency"

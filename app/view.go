@@ -20,6 +20,7 @@ type view struct {
 	signals    *signal.Engine
 	calendars  *calendars
 	conditions map[string]*rule.Cond // of every check and verification, compiled before the first reading
+	asked      []string              // all that compiling was tried of, in that order, each once
 }
 
 // Quote is the newer of the last price and the last opening price.
@@ -55,14 +56,14 @@ func (v *view) Holds(expr string, at time.Time) (truth, known bool, values map[s
 	if !ok {
 		return false, false, nil
 	}
-	truth, known = condition.Eval(at)
+	truth, known = condition.Eval()
 	return truth, known, condition.Values(at)
 }
 
 // compile prepares every expression that a step of the plan, or of a run still open, may ask for.
-func (v *view) compile(p *plan.Plan, pinned []json.RawMessage, env rule.Env) error {
+func (v *view) compile(p *plan.Plan, pinned []json.RawMessage, env rule.Env, board *rule.Board) error {
 	for _, playbook := range p.Playbooks {
-		if err := v.prepare(playbook, env); err != nil {
+		if err := v.prepare(playbook, env, board); err != nil {
 			return err
 		}
 	}
@@ -70,17 +71,23 @@ func (v *view) compile(p *plan.Plan, pinned []json.RawMessage, env rule.Env) err
 		// What such a playbook asks for may have left the plan. Its run gets no answer then, and says so; the watch must
 		// not stop over it.
 		if old, err := plan.Unpin(content); err == nil {
-			_ = v.prepare(old.Playbook, env)
+			_ = v.prepare(old.Playbook, env, board)
 		}
 	}
 	return nil
 }
 
 // prepare compiles what it can and tells of the first expression that it cannot.
-func (v *view) prepare(playbook plan.Playbook, env rule.Env) (fault error) {
+func (v *view) prepare(playbook plan.Playbook, env rule.Env, board *rule.Board) (fault error) {
 	for _, step := range playbook.Steps {
 		for _, expr := range expressions(step) {
-			condition, err := rule.Compile(expr, env, v.signals, "")
+			if v.conditions[expr] != nil {
+				continue
+			}
+			if !slices.Contains(v.asked, expr) {
+				v.asked = append(v.asked, expr)
+			}
+			condition, err := board.Compile(expr, env, "")
 			if err == nil {
 				v.conditions[expr] = condition
 			} else if fault == nil {

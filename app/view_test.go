@@ -55,14 +55,16 @@ func TestOldOpeningIsNoPrice(t *testing.T) {
 func TestRunOutlivesThePlan(t *testing.T) {
 	old := plan.Plan{Playbooks: []plan.Playbook{{Name: "old", Steps: []plan.Step{{Name: "look", Verify: &plan.Verify{That: "gone > 1"}}}}}}
 	content, _ := old.PlaybookContent(old.Playbooks[0])
-	v := &view{signals: signal.New(signal.Config{}), conditions: map[string]*rule.Cond{}}
-	if err := v.compile(&plan.Plan{}, []json.RawMessage{content, []byte("torn")}, rule.Env{}); err != nil {
+	engine := signal.New(signal.Config{})
+	board := rule.NewBoard(engine, nil)
+	v := &view{signals: engine, conditions: map[string]*rule.Cond{}}
+	if err := v.compile(&plan.Plan{}, []json.RawMessage{content, []byte("torn")}, rule.Env{}, board); err != nil {
 		t.Fatal(err)
 	}
 	if _, known, _ := v.Holds("gone > 1", tuesday); known {
 		t.Error("nobody can know")
 	}
-	if err := v.compile(&old, nil, rule.Env{}); err == nil {
+	if err := v.compile(&old, nil, rule.Env{}, board); err == nil {
 		t.Error("in the plan itself it is a fault")
 	}
 }

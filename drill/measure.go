@@ -21,7 +21,7 @@ func (d *rehearsal) measure() Result {
 		Scenario: Custom, Title: "The owner's own history", Plan: d.Options.Plan.Portfolio.Name, PlanHash: d.Options.Plan.Hash(),
 		From: d.From, To: d.To, Firings: []Firing{}, Decisions: []Decision{}, Runs: []Run{}, Orders: []Order{},
 		Incidents: []Incident{}, Gaps: []Gap{}, Uncovered: d.uncovered(), Failures: []string{},
-		Warnings: append([]string{}, d.Tape.Warnings...), JournalDigest: d.Options.Journal.Digest(), Curve: d.curve, Made: d.now,
+		Warnings: slices.Concat([]string{}, d.Tape.Warnings, d.doubts), JournalDigest: d.Options.Journal.Digest(), Curve: d.curve, Made: d.now,
 	}
 	if s := d.Scenario; s != nil {
 		r.Scenario, r.Title, r.Notes = s.Name, s.Title, told(*s)

@@ -9,7 +9,6 @@ package drill
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -61,6 +60,7 @@ type rehearsal struct {
 	Options
 	*app.System
 	tape   []lifeboat.Instant
+	doubts []string // what of the tape is suspect
 	venues []*paper.Venue
 	people *people
 	story  *story
@@ -72,14 +72,14 @@ type rehearsal struct {
 
 func newRehearsal(o Options) (*rehearsal, error) {
 	d := &rehearsal{Options: o, people: &people{plan: o.Plan}, story: &story{journal: o.Journal}, start: app.Positions(o.Plan)}
-	d.tape = o.Tape.Between(time.Time{}, o.To).Instants
+	d.tape, d.doubts = judged(o)
 	d.first = firstPrices(d.tape)
-	traders, own := map[string]venue.Venue{}, ownCalendars(o.Tape)
+	traders := map[string]venue.Venue{}
 	for _, account := range o.Plan.Accounts {
 		if !o.Plan.Tradable(account.Name) {
 			continue
 		}
-		v, err := paper.New(app.PaperAccount(o.Plan, account.Name, func(symbol string) *session.Calendar { return cmp.Or(own[symbol], o.Tape.Calendar) }))
+		v, err := paper.New(app.PaperAccount(o.Plan, account.Name, calendarOf(o.Tape)))
 		if err != nil {
 			return nil, fmt.Errorf("open the simulated account %s: %w", account.Name, err)
 		}
@@ -87,7 +87,7 @@ func newRehearsal(o Options) (*rehearsal, error) {
 		traders[account.Name] = v
 	}
 	system, err := app.Build(app.Parts{
-		Plan: o.Plan, Sources: sources(o.Tape), Calendar: o.Tape.Calendar, Calendars: own, StaleAfter: staleAfter(o), From: o.From,
+		Plan: o.Plan, Sources: sources(o.Tape), Calendar: o.Tape.Calendar, Calendars: ownCalendars(o.Tape), StaleAfter: staleAfter(o), From: o.From,
 		Journal: d.story, Hands: venue.NewDesk(traders, d.people),
 	})
 	d.System = system

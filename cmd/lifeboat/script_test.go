@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 //	occupy NAME               listens on a free port and puts its address into the variable
 //	enlarge FILE MIB          appends comments to a file
 //	tamper DIR WORD           changes the first entry of a kind behind the journal's back
+//	damage DIR                changes one bit of the first file of a directory
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/script",
@@ -50,7 +51,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "until": until, "contract": holdToContract, "echoes": echoes, "occupy": occupy,
-			"enlarge": enlarge, "tamper": tamper,
+			"enlarge": enlarge, "tamper": tamper, "damage": damage,
 		},
 	})
 }
@@ -236,4 +237,19 @@ func BenchmarkStart(b *testing.B) {
 	if each := b.Elapsed() / time.Duration(b.N); each > 200*time.Millisecond {
 		b.Errorf("starting takes %v, more than 200 ms", each)
 	}
+}
+
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: damage DIR")
+	}
+	files, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*"))
+	ts.Check(err)
+	if len(files) == 0 {
+		ts.Fatalf("%s has no file", args[0])
+	}
+	content, err := os.ReadFile(files[0])
+	ts.Check(err)
+	content[len(content)/2] ^= 1
+	ts.Check(os.WriteFile(files[0], content, 0o644))
 }

@@ -160,3 +160,26 @@ func create(t *testing.T, path string) *os.File {
 	t.Cleanup(func() { file.Close() })
 	return file
 }
+
+// TestCutsKeepWhatIsWrong: a cut is for tests of bad data, so nothing in it may be mended on the way.
+func TestCutsKeepWhatIsWrong(t *testing.T) {
+	dir := t.TempDir()
+	writeGzip(t, filepath.Join(dir, "rates", "DGS10.csv.gz"), "DATE,DGS10\n2020-01-02,1.88\n2020-01-03,.\n2020-01-06,\n2021-01-04,0.93\n")
+	text, err := archive(dir).verbatim("rates/DGS10.csv.gz", "date,DGS10", "2020-01-03", "2020-12-31", "DATE", "DGS10")
+	if want := "date,DGS10\n2020-01-03,.\n2020-01-06,\n"; err != nil || string(text) != want {
+		t.Errorf("got %q, %v; want %q", text, err, want)
+	}
+}
+
+func TestDaysAreKnownWhenTheyEnd(t *testing.T) {
+	dir := t.TempDir()
+	writeGzip(t, filepath.Join(dir, "days.csv.gz"), "Date,Close\n2020-03-12 00:00:00+00:00,4970.79\n")
+	at, err := archive(dir).days("days.csv.gz")
+	if err != nil || len(at) != 1 || !at["2020-03-13T00:00:00Z"].Equal(number("4970.79")) {
+		t.Errorf("got %v, %v", at, err)
+	}
+	writeGzip(t, filepath.Join(dir, "bad.csv.gz"), "Date,Close\nyesterday,1\n")
+	if _, err := archive(dir).days("bad.csv.gz"); err == nil {
+		t.Error("a day that is none was taken")
+	}
+}

@@ -1,7 +1,7 @@
 // Command convert makes the price tables of drill/scenario from public histories, so that every figure in them can be
-// made again:
+// made again, and the cuts of dirty data that the tests of package drill play:
 //
-//	go run ./drill/convert --history DIR --out drill/scenario
+//	go run ./drill/convert --history DIR --out drill/scenario --dirty drill/testdata/dirty
 //
 // DIR holds the histories under the names that tables.go gives; each scenario.yaml says from which repository and
 // commit each one comes and under which terms. A table is cut to its scenario's dates, rounded, and stamped with the
@@ -21,8 +21,13 @@ import (
 func main() {
 	history := flag.String("history", "", "directory of the public histories")
 	out := flag.String("out", "drill/scenario", "directory of the scenarios; each table is written to <scenario>/tape.csv")
+	cuts := flag.String("dirty", "drill/testdata/dirty", "directory of the cuts of dirty data")
 	flag.Parse()
-	if err := convert(*history, *out); err != nil {
+	err := convert(*history, *out)
+	if err == nil {
+		err = cutDirty(*history, *cuts)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "convert:", err)
 		os.Exit(1)
 	}

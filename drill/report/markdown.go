@@ -209,8 +209,8 @@ func (p *page) timeline(r drill.Result) {
 // evidence lets anybody check that they hold the same history.
 func (p *page) evidence(r drill.Result) {
 	p.heading("Evidence")
-	p.WriteString("- Plan: `" + r.PlanHash + "`\n")
-	p.WriteString("- Last entry of the drill's journal: `" + r.JournalDigest + "`. The same plan on the same tape gives the same.\n")
+	p.WriteString("- Plan hash: `" + r.PlanHash + "`\n")
+	p.WriteString("- Hash of the last entry of the drill's journal: `" + r.JournalDigest + "`. The same plan on the same tape gives the same.\n")
 	p.WriteString("- The same figures for programs: [report.json](report.json)\n")
 }
 

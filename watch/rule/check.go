@@ -64,6 +64,23 @@ func (c *checker) check(e *expression) {
 		c.check(e.args[0])
 		c.wantBoolean(e.args[0], "IF asks whether something is true")
 		e.typ = e.args[0].typ
+	case aFor:
+		c.lasts(e)
+	case aTally:
+		c.tally(e)
+	case aSince, aCross, aMath:
+		c.operator(e)
+	}
+	c.finite(e)
+}
+
+// finite refuses figures that come to none, such as 1 / 0: a limit that is no number has no place among the others.
+func (c *checker) finite(e *expression) {
+	if e.kind == aLiteral || e.typ == unfit || e.typ == Boolean || !e.constant() {
+		return
+	}
+	if v := e.evaluate(); v-v != 0 {
+		c.fault(e, c.text(e)+" is no number: it divides by zero, or is too large for one", "")
 	}
 }
 
@@ -99,8 +116,12 @@ func (c *checker) unknown(e *expression) {
 		c.fault(e, fmt.Sprintf("nothing provides the series %s that %s is about", strings.ToUpper(m[1]), e.text), suggestion)
 		return
 	}
-	if f, is := functions[strings.ToLower(e.text)]; is {
-		c.fault(e, fmt.Sprintf("%s is a function; it wants %s", e.text, f.wants()), f.example)
+	if forms, is := function(e.text); is {
+		c.fault(e, fmt.Sprintf("%s is a function; it wants %s", e.text, wants(forms)), forms[0].example)
+		return
+	}
+	if o, is := operators[strings.ToLower(e.text)]; is {
+		c.fault(e, fmt.Sprintf("%s is a function; it wants %s", e.text, o.wants), o.example)
 		return
 	}
 	if e.text == strings.ToUpper(e.text) || e.quoted {
@@ -210,22 +231,33 @@ func (c *checker) binary(e *expression) {
 		return
 	}
 	e.plain = left.plain && right.plain
-	if c.movingSpan(left) || c.movingSpan(right) {
-		c.fault(e, "an age can only be compared with a span of time such as 2h", "")
+	if c.running(left) || c.running(right) {
+		c.fault(e, onlyCompared, "")
 		return
 	}
-	if e.typ = arithmetic(e.text, left, right); e.typ == unfit {
-		c.fault(e, fmt.Sprintf("cannot %s: %s is %s, %s is %s", verbs[e.text], c.text(left), left.typ, c.text(right), right.typ), "")
+	if e.typ = comesOf(e.text, left, right); e.typ == unfit {
+		c.fault(e, fmt.Sprintf("cannot %s: %s is %s, %s is %s", verbs[e.text], c.text(left), left.typ, c.text(right), right.typ), c.partOf(e))
 	}
+}
+
+// partOf is what was meant by SPY - 10%: a level less a part of itself.
+func (c *checker) partOf(e *expression) string {
+	level, part := e.args[0], e.args[1]
+	if (e.text != "+" && e.text != "-") || part.kind != aLiteral || part.typ != Ratio || (level.typ != Money && level.typ != Number) {
+		return ""
+	}
+	return fmt.Sprintf("%s * (1 %s %s)", c.text(level), e.text, c.text(part))
 }
 
 var verbs = map[string]string{"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
 
-// movingSpan is an age: it changes while nothing is read, so that only its comparisons with a fixed span are watched.
-func (c *checker) movingSpan(e *expression) bool { return e.typ == Duration && !e.constant() }
+// running reports a time that grows while nothing is read, so that only its comparisons with a fixed span are watched.
+func (c *checker) running(e *expression) bool { return e.typ == Duration && !e.constant() }
 
-// arithmetic says what comes of two types; unfit when nothing sensible does.
-func arithmetic(sign string, left, right *expression) Type {
+const onlyCompared = "a time that runs, such as age(SPY) or since(VIX > 30), can only be compared with a span such as 2h"
+
+// comesOf says what comes of two types; unfit when nothing sensible does.
+func comesOf(sign string, left, right *expression) Type {
 	a, b := left.typ, right.typ
 	if a == Boolean || b == Boolean {
 		return unfit
@@ -234,15 +266,7 @@ func arithmetic(sign string, left, right *expression) Type {
 	case "+", "-":
 		return common(left, right)
 	case "*":
-		switch {
-		case left.plain, a == Ratio && !right.plain:
-			return b
-		case right.plain, b == Ratio, b == Number:
-			return a
-		case a == Number:
-			return b
-		}
-		return unfit
+		return product(left, right)
 	}
 	switch {
 	case a == b && (a != Number || !left.plain && !right.plain):
@@ -253,6 +277,21 @@ func arithmetic(sign string, left, right *expression) Type {
 		return Number
 	case a == Number && b == Money, a == Money && b == Number:
 		return Ratio // a level whose currency nobody told
+	case b == Count && (a == Money || a == Number):
+		return a // for each
+	}
+	return unfit
+}
+
+func product(left, right *expression) Type {
+	a, b := left.typ, right.typ
+	switch {
+	case left.plain, a == Ratio && !right.plain, a == Count && (b == Money || b == Number && !right.plain):
+		return b
+	case right.plain, b == Ratio, b == Number, b == Count && a == Money:
+		return a
+	case a == Number:
+		return b
 	}
 	return unfit
 }
@@ -263,9 +302,9 @@ func common(left, right *expression) Type {
 	switch {
 	case a == b:
 		return a
-	case left.plain && (b == Ratio || b == Money):
+	case left.plain && (b == Ratio || b == Money || b == Count):
 		return b
-	case right.plain && (a == Ratio || a == Money):
+	case right.plain && (a == Ratio || a == Money || a == Count):
 		return a
 	case a == Number && b == Money, a == Money && b == Number:
 		return Money
@@ -290,8 +329,8 @@ func (c *checker) comparison(e *expression) {
 			c.fault(pair, fmt.Sprintf("cannot compare %s, which is %s, with %s, which is %s", c.text(left), left.typ, c.text(right), right.typ), c.unitOf(left, right))
 		case left.typ == Boolean && sign != "==" && sign != "!=":
 			c.fault(pair, "true and false have no order; compare them with == or !=", "")
-		case c.movingSpan(left) && c.movingSpan(right):
-			c.fault(pair, "an age can only be compared with a span of time such as 2h", "")
+		case c.running(left) && c.running(right):
+			c.fault(pair, onlyCompared, "")
 		default:
 			c.reach(left, right, pair, sign)
 			c.reach(right, left, pair, turned[sign])
@@ -299,37 +338,77 @@ func (c *checker) comparison(e *expression) {
 	}
 }
 
-// unitOf guesses what was meant where units do not agree: a percent or a span written as a bare number, or a level
-// written as a percent.
+// unitOf guesses what was meant where units do not agree.
 func (c *checker) unitOf(left, right *expression) string {
 	for _, pair := range [][2]*expression{{left, right}, {right, left}} {
 		literal, other := pair[0], pair[1]
 		if literal.kind != aLiteral {
 			continue
 		}
-		switch {
-		case literal.typ == Ratio && other.typ == Number && strings.HasSuffix(literal.text, "%"):
-			return strings.TrimSpace(strings.TrimSuffix(literal.text, "%"))
-		case literal.typ == Ratio && other.typ == Money && other.use != nil:
-			return fallOf(other.use.node)
-		case literal.plain && other.typ == Duration:
-			return literal.text + "h"
+		if written := inUnitOf(literal, other.typ); written != "" {
+			return written
+		}
+		if other.use != nil {
+			return instead(literal.typ, other.use.node)
 		}
 	}
 	return ""
 }
 
-// fallOf is what somebody probably meant who compared money with a percentage.
-func fallOf(money signal.Node) string {
-	switch money.Op {
-	case signal.PortfolioValue:
-		return "portfolio_drawdown"
-	case signal.Level:
-		return "drawdown(" + money.Of + ")"
-	case signal.Value, signal.ClassValue:
-		return "weight(" + money.Of + ")"
+// inUnitOf writes a literal in the unit of another type: 30 for 30% of a level, 2h for 2 of an age. A price is never
+// 10% nor a share 5000, so there it is the other side that was meant otherwise.
+func inUnitOf(literal *expression, other Type) string {
+	figure := strings.TrimSpace(strings.Trim(literal.text, "$%x "))
+	switch {
+	case literal.typ == Duration && (other == Count || other == Number) && literal.units == "d":
+		return strings.TrimSuffix(literal.text, "d")
+	case literal.typ == Duration:
+		return ""
+	case other == Duration:
+		return figure + "h"
+	case other == Count || other == Number && (literal.typ == Money || strings.HasSuffix(literal.text, "%")):
+		return figure
+	case other == Ratio && literal.typ == Money && literal.value <= 100:
+		return figure + "%"
 	}
 	return ""
+}
+
+// instead is what somebody probably asked for who compared a node with a literal of another type: its fall with a
+// percentage, its age with a time, its value with money.
+func instead(literal Type, q signal.Node) string {
+	switch {
+	case literal == Ratio && q.Op == signal.PortfolioValue:
+		return "portfolio_drawdown"
+	case literal == Ratio && q.Op == signal.Level:
+		return "drawdown(" + quotedName(q.Of) + ")"
+	case literal == Ratio && (q.Op == signal.Value || q.Op == signal.ClassValue):
+		return "weight(" + quotedName(q.Of) + ")"
+	case literal == Ratio && q.Op == signal.Change:
+		return "return(" + quotedName(q.Of) + ", " + window{q.N, q.Span}.String() + ")"
+	case literal == Duration && q.Op == signal.Level:
+		return "age(" + quotedName(q.Of) + ")"
+	case literal == Money && (q.Op == signal.Weight || q.Op == signal.ClassWeight):
+		return "value(" + quotedName(q.Of) + ")"
+	case literal == Money && q.Op == signal.CashWeight:
+		return "value(cash)"
+	}
+	return ""
+}
+
+// quotedName writes a name so that it is read as one.
+func quotedName(name string) string {
+	if tokens, fault := lex(name); fault == nil && len(tokens) == 2 && tokens[0].kind == aName {
+		return name
+	}
+	return inQuotes(name)
+}
+
+func inQuotes(name string) string {
+	if strings.Contains(name, "'") {
+		return `"` + name + `"`
+	}
+	return "'" + name + "'"
 }
 
 // reach refuses a limit that the value cannot pass: it was meant as a percent, or as a fall with a sign. The sign is
@@ -339,21 +418,48 @@ func (c *checker) reach(of, limit, pair *expression, sign string) {
 		return
 	}
 	v := limit.evaluate()
+	share := of.span == zeroToOne
 	switch {
-	case of.span == zeroToOne && v < 0 && isFall(of):
+	case v < 0 && of.span != fromMinus1 && of.span != minus1To1:
+		c.neverNegative(of, limit, pair, sign)
+	case share && v > 1:
+		c.fault(limit, fmt.Sprintf("%s lies between 0 and 1, so it never reaches %s", c.text(of), c.text(limit)), c.asShare(of, limit))
+	case of.span == minus1To1 && math.Abs(v) > 1:
+		instead := ""
+		if math.Abs(v) >= 5 { // 50 was meant as a percentage, and 1.5 was not
+			instead = c.asPercent(limit)
+		}
+		c.fault(limit, fmt.Sprintf("%s lies between -1 and 1, so it never reaches %s", c.text(of), c.text(limit)), instead)
+	case of.span == fromMinus1 && v < -1:
+		c.fault(limit, fmt.Sprintf("%s is never below -1, which is the loss of everything", c.text(of)), c.asPercent(limit))
+	case of.span == smallFraction && v > 1 && limit.plain:
+		c.fault(limit, fmt.Sprintf("%s is a fraction, and %s would be %s", c.text(of), c.text(limit), strings.ReplaceAll(percentWords(v), " ", "")), c.asPercent(limit))
+	}
+}
+
+func (c *checker) neverNegative(of, limit, pair *expression, sign string) {
+	if isFall(of) {
 		suggestion := ""
 		if text, negative := strings.CutPrefix(c.text(limit), "-"); negative {
 			suggestion = c.text(of) + " " + turned[sign] + " " + strings.TrimSpace(text)
 		}
 		c.fault(pair, fmt.Sprintf("%s is never below 0: a fall of 10%% is 10%%, not -10%%", c.text(of)), suggestion)
-	case of.span == zeroToOne && v < 0:
-		c.fault(limit, fmt.Sprintf("%s lies between 0 and 1, and %s is below that", c.text(of), c.text(limit)), "")
-	case math.Abs(v) <= 1:
-	case of.span == zeroToOne:
-		c.fault(limit, fmt.Sprintf("%s lies between 0 and 1, so it never reaches %s", c.text(of), c.text(limit)), c.asPercent(limit))
-	case v < -1:
-		c.fault(limit, fmt.Sprintf("%s is never below -1, which is the loss of everything", c.text(of)), c.asPercent(limit))
+		return
 	}
+	if of.span == zeroToOne {
+		c.fault(limit, fmt.Sprintf("%s lies between 0 and 1, and %s is below that", c.text(of), c.text(limit)), "")
+		return
+	}
+	c.fault(limit, fmt.Sprintf("%s is never below 0, and %s is", c.text(of), c.text(limit)), "")
+}
+
+// asShare guesses what was meant by 15 where only 0 to 1 can be; a Herfindahl index is often told in ten-thousandths.
+func (c *checker) asShare(of, limit *expression) string {
+	const points = 10_000
+	if v := limit.evaluate(); of.use != nil && of.use.node.Op == signal.Herfindahl && limit.plain && v > 100 && v <= points {
+		return strconv.FormatFloat(v/points, 'f', -1, 64)
+	}
+	return c.asPercent(limit)
 }
 
 // isFall reports a drawdown, also under a name of the plan's. People write one with a minus sign, and it has none.
@@ -361,7 +467,14 @@ func isFall(e *expression) bool {
 	for e.use != nil && e.use.of != nil {
 		e = e.use.of
 	}
-	return e.use != nil && (e.use.node.Op == signal.Drawdown || e.use.node.Op == signal.PortfolioDrawdown)
+	if e.use == nil {
+		return false
+	}
+	switch e.use.node.Op {
+	case signal.Drawdown, signal.PortfolioDrawdown, signal.PortfolioMaxDrawdown:
+		return true
+	}
+	return false
 }
 
 func (c *checker) asPercent(limit *expression) string {
@@ -388,6 +501,12 @@ func (e *expression) evaluate() float64 {
 		return -e.args[0].evaluate()
 	case e.kind == aBinary:
 		return calculate(e.text, e.args[0].evaluate(), e.args[1].evaluate())
+	case e.kind == aMath && e.text == "abs":
+		return math.Abs(e.args[0].evaluate())
+	case e.kind == aMath && e.text == "least":
+		return min(e.args[0].evaluate(), e.args[1].evaluate())
+	case e.kind == aMath:
+		return max(e.args[0].evaluate(), e.args[1].evaluate())
 	}
 	return e.value
 }

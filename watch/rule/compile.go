@@ -1,8 +1,10 @@
 package rule
 
 import (
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"lifeboat"
@@ -18,153 +20,311 @@ const (
 	yes
 )
 
-type number func(at time.Time) (v float64, known bool)
-type boolean func(at time.Time) truth
-
-type compiler struct {
-	engine  *signal.Engine
-	source  string
-	signals map[*expression]*Cond // of the plan, compiled once
-}
-
-// compile makes one expression ready; named signals within it become conditions of their own, and what they read is
-// told beside them.
-func (c *compiler) compile(root *expression) (*Cond, error) {
-	cond := &Cond{engine: c.engine, typ: root.typ}
+// Compile makes an expression one of the board's. With a source, series that this source offers beside others have its
+// own values; everything else is what the sources agree on. It asks the engine for nodes, so it comes before the first
+// reading.
+func (b *Board) Compile(expr string, env Env, source string) (*Cond, error) {
+	root, _, faults := checked(expr, env)
+	if len(faults) > 0 {
+		return nil, faults[0]
+	}
+	c := &Cond{board: b, typ: root.typ}
 	if root.kind == aRule {
-		cond.severity = lifeboat.Severity(root.text)
+		c.severity = lifeboat.Severity(root.text)
 		root = root.args[0]
 	}
-	b := builder{compiler: c, cond: cond}
+	built := builder{Board: b, cond: c, source: source}
 	if root.typ == Boolean {
-		cond.boolean = b.truth(root)
+		c.fact = built.fact(root)
 	} else {
-		cond.number = b.value(root)
+		c.slot = built.slot(root)
 	}
-	return cond, b.err
+	if built.err != nil {
+		return nil, fmt.Errorf("compile %q: %w", expr, built.err)
+	}
+	b.add(c)
+	return c, nil
 }
 
-// A builder makes the closures of one condition and notes what they read.
+// A builder makes the slots and facts of one condition and notes what they read.
 type builder struct {
-	*compiler
-	cond *Cond
-	err  error
+	*Board
+	cond   *Cond
+	source string
+	err    error
 }
 
-func (b *builder) value(e *expression) number {
+// slot of a numeric expression.
+func (b *builder) slot(e *expression) slotID {
 	switch {
 	case e.use != nil && e.use.of != nil:
-		return b.named(e).Number
+		id := b.slot(e.use.of)
+		b.tell(e.use.name, func(time.Time) (float64, bool) { return b.slots[id].value, b.slots[id].known })
+		return id
+	case e.constant():
+		v := e.evaluate()
+		return b.sharedSlot(fmt.Sprintf("=%x", math.Float64bits(v)), slot{sign: constant, value: v})
 	case e.use != nil:
 		return b.node(e.use)
-	case e.kind == aUnary:
-		of := b.value(e.args[0])
-		return func(at time.Time) (float64, bool) {
-			v, known := of(at)
-			return -v, known
-		}
-	case e.kind == aBinary:
-		return b.arithmetic(e)
 	}
-	v := e.value
-	return func(time.Time) (float64, bool) { return v, true }
+	switch e.kind {
+	case aUnary:
+		return b.arithmetic(negative, e.args[0], nil)
+	case aSince:
+		return b.since(e)
+	case aMath:
+		if len(e.args) == 1 {
+			return b.arithmetic(absolute, e.args[0], nil)
+		}
+		return b.arithmetic(calculations[e.text], e.args[0], e.args[1])
+	}
+	return b.arithmetic(calculations[e.text], e.args[0], e.args[1])
 }
 
-func (b *builder) arithmetic(e *expression) number {
-	sign, left, right := e.text, b.value(e.args[0]), b.value(e.args[1])
-	return func(at time.Time) (float64, bool) {
-		x, known := left(at)
-		if !known {
-			return 0, false
-		}
-		y, known := right(at)
-		if !known {
-			return 0, false
-		}
-		v := calculate(sign, x, y)
-		return v, !math.IsNaN(v) && !math.IsInf(v, 0)
+var calculations = map[string]calculation{"+": plus, "-": minus, "*": times, "/": over, "abs": absolute, "least": least, "greatest": greatest}
+
+func (b *builder) arithmetic(sign calculation, left, right *expression) slotID {
+	s := slot{sign: sign, a: b.slot(left), b: -1}
+	if right != nil {
+		s.b = b.slot(right)
 	}
+	return b.combined(s)
 }
 
-func (b *builder) truth(e *expression) boolean {
+// combined shares a slot that is worked out of others.
+func (b *builder) combined(s slot) slotID {
+	size := len(b.slots)
+	id := b.sharedSlot(fmt.Sprintf("%d(%d,%d)", s.sign, s.a, s.b), s)
+	if int(id) == size { // it is new
+		b.slots[s.a].users = append(b.slots[s.a].users, id)
+		if s.b >= 0 && s.b != s.a {
+			b.slots[s.b].users = append(b.slots[s.b].users, id)
+		}
+	}
+	return id
+}
+
+func (b *builder) sharedSlot(key string, s slot) slotID {
+	if id, known := b.slotOf[key]; known {
+		return id
+	}
+	id := slotID(len(b.slots))
+	b.slots = append(b.slots, s)
+	b.slotOf[key] = id
+	return id
+}
+
+// ofOneThing are the questions to the book that are about a symbol or a class; all others are about everything in it.
+var ofOneThing = []signal.Op{signal.Value, signal.Weight, signal.ClassValue, signal.ClassWeight}
+
+// node is what a name or a call reads from the graph: the source's own value where it is one of several.
+func (b *builder) node(u *use) slotID {
+	q, name := u.node, u.name
+	if b.source != "" && !u.book && q.Op != signal.Spread && q.With == "" {
+		if sources := b.engine.Sources(lifeboat.Series(q.Of)); len(sources) > 1 && slices.Contains(sources, b.source) {
+			q.Source = b.source
+			name += "@" + b.source
+		}
+	}
+	id, err := b.engine.Node(q)
+	if err != nil {
+		if b.err == nil {
+			b.err = err
+		}
+		return 0
+	}
+	engine := b.engine
+	b.tell(name, func(at time.Time) (float64, bool) { return engine.Value(id, at) })
+	for _, s := range u.needs {
+		if !slices.Contains(b.cond.series, s) {
+			b.cond.series = append(b.cond.series, s)
+		}
+	}
+	b.cond.portfolio = b.cond.portfolio || u.book
+	b.cond.whole = b.cond.whole || u.book && !slices.Contains(ofOneThing, q.Op)
+	return b.slotOfNode(id, q)
+}
+
+func (b *builder) slotOfNode(id signal.ID, q signal.Node) slotID {
+	for int(id) >= len(b.ofNode) {
+		b.ofNode = append(b.ofNode, -1)
+	}
+	if b.ofNode[id] >= 0 {
+		return b.ofNode[id]
+	}
+	s := slot{sign: ofNode, node: id}
+	if q.Op == signal.Age {
+		s.sign, s.series, s.source = ofAge, lifeboat.Series(q.Of), q.Source
+	}
+	b.ofNode[id] = b.sharedSlot(fmt.Sprintf("node %d", id), s)
+	b.engine.Follow(id)
+	if s.sign == ofAge {
+		b.clocks = append(b.clocks, b.ofNode[id])
+	}
+	return b.ofNode[id]
+}
+
+// since is a slot that a fact sets to zero and time moves.
+func (b *builder) since(e *expression) slotID {
+	fact, size := b.fact(e.args[0]), len(b.slots)
+	id := b.sharedSlot(fmt.Sprintf("since %d", fact), slot{sign: ofSince})
+	if int(id) == size {
+		b.facts[fact].clocks = append(b.facts[fact].clocks, id)
+		b.clocks = append(b.clocks, id)
+	}
+	b.tell("since", func(at time.Time) (float64, bool) {
+		s := &b.slots[id]
+		if s.holds || !s.known {
+			return 0, s.known
+		}
+		return at.Sub(s.last).Seconds(), true
+	})
+	return id
+}
+
+// fact of a boolean expression.
+func (b *builder) fact(e *expression) factID {
 	switch {
 	case e.use != nil && e.use.of != nil:
-		return b.named(e).boolean
+		id := b.fact(e.use.of)
+		b.tell(e.use.name, func(time.Time) (float64, bool) { return b.facts[id].truth.number() })
+		return id
 	case e.use != nil:
-		return asTruth(b.node(e.use))
-	case e.kind == aUnary:
-		of := b.truth(e.args[0])
-		return func(at time.Time) truth { return yes - of(at) }
-	case e.kind == aComparison:
+		return b.compared(b.node(e.use), ">", 0)
+	}
+	switch e.kind {
+	case aUnary:
+		return b.join(fact{is: opposed}, e.args[0])
+	case aBinary:
+		if e.text == "AND" {
+			return b.join(fact{is: all}, e.args...)
+		}
+		return b.join(fact{is: any}, e.args...)
+	case aComparison:
 		return b.comparison(e)
-	case e.kind == aBinary && e.text == "AND":
-		left, right := b.truth(e.args[0]), b.truth(e.args[1])
-		return func(at time.Time) truth {
-			if t := left(at); t != no {
-				return min(t, right(at))
-			}
-			return no
-		}
-	case e.kind == aBinary:
-		left, right := b.truth(e.args[0]), b.truth(e.args[1])
-		return func(at time.Time) truth {
-			if t := left(at); t != yes {
-				return max(t, right(at))
-			}
-			return yes
+	case aTally:
+		return b.join(fact{is: tally, least: e.atLeast}, e.args...)
+	case aFor:
+		return b.persistence(e)
+	case aCross:
+		return b.crossing(e)
+	}
+	return b.known(e.value == 1)
+}
+
+func (b *builder) known(truth bool) factID {
+	f := fact{is: settled, truth: no}
+	if truth {
+		f.truth = yes
+	}
+	return b.sharedFact(fmt.Sprint("known ", truth), f)
+}
+
+func (b *builder) join(f fact, args ...*expression) factID {
+	for _, arg := range args {
+		f.args = append(f.args, b.fact(arg))
+	}
+	return b.joined(f)
+}
+
+// joined shares a fact that is built on others.
+func (b *builder) joined(f fact) factID {
+	key := fmt.Sprint(f.is, f.args, f.least)
+	if f.cell != nil {
+		key += fmt.Sprint(f.cell.window)
+	}
+	size := len(b.facts)
+	id := b.sharedFact(key, f)
+	if int(id) < size {
+		return id
+	}
+	for i, arg := range f.args {
+		if !slices.Contains(f.args[:i], arg) {
+			b.facts[arg].users = append(b.facts[arg].users, id)
 		}
 	}
-	t := no
-	if e.value == 1 {
-		t = yes
+	if f.cell != nil {
+		b.timed = append(b.timed, id)
 	}
-	return func(time.Time) truth { return t }
+	return id
+}
+
+func (b *builder) sharedFact(key string, f fact) factID {
+	if id, known := b.factOf[key]; known {
+		return id
+	}
+	id := factID(len(b.facts))
+	if f.is != settled {
+		f.truth = unknown
+	}
+	b.facts = append(b.facts, f)
+	b.factOf[key] = id
+	return id
+}
+
+func (b *builder) persistence(e *expression) factID {
+	if e.atLeast == 0 {
+		return b.join(fact{is: lasting, cell: &cell{window: e.window}}, e.args[0])
+	}
+	past := make([]truth, e.window.sessions-1)
+	for i := range past {
+		past[i] = unknown
+	}
+	return b.join(fact{is: often, least: e.atLeast, cell: &cell{window: e.window, past: past}}, e.args[0])
+}
+
+func (b *builder) crossing(e *expression) factID {
+	above := e.text == "above"
+	id := b.arithmetic(minus, e.args[0], e.args[1])
+	f := fact{is: crossed, slot: id, cell: &cell{window: e.window, above: above}}
+	size := len(b.facts)
+	made := b.sharedFact(fmt.Sprint("crossed ", id, above, e.window), f)
+	if int(made) == size {
+		b.slots[id].facts = append(b.slots[id].facts, made)
+		b.timed = append(b.timed, made)
+	}
+	return made
 }
 
 // comparison of neighbours; a chain is true when every pair is.
-func (b *builder) comparison(e *expression) boolean {
-	var pairs []boolean
-	operands := make([]number, len(e.args))
-	for i, operand := range e.args {
-		if operand.typ == Boolean {
-			operands[i] = asNumber(b.truth(operand))
-		} else {
-			operands[i] = b.value(operand)
-		}
-	}
+func (b *builder) comparison(e *expression) factID {
+	var chain factID
 	for i, sign := range e.signs {
-		pairs = append(pairs, compare(sign, operands[i], operands[i+1]))
-		b.ages(e.args[i], e.args[i+1])
-	}
-	if len(pairs) == 1 {
-		return pairs[0]
-	}
-	return func(at time.Time) truth {
-		all := yes
-		for _, pair := range pairs {
-			if all = min(all, pair(at)); all == no {
-				return no
-			}
+		pair := b.pair(e.args[i], sign, e.args[i+1])
+		if i == 0 {
+			chain = pair
+		} else {
+			chain = b.joined(fact{is: all, args: []factID{chain, pair}})
 		}
-		return all
 	}
+	return chain
 }
 
-func compare(sign string, left, right number) boolean {
-	holds := signHolds[sign]
-	return func(at time.Time) truth {
-		x, known := left(at)
-		if !known {
-			return unknown
+func (b *builder) pair(left *expression, sign string, right *expression) factID {
+	switch {
+	case left.typ == Boolean:
+		is := same
+		if sign == "!=" {
+			is = differs
 		}
-		y, known := right(at)
-		switch {
-		case !known:
-			return unknown
-		case holds(x, y):
-			return yes
-		}
-		return no
+		return b.join(fact{is: is}, left, right)
+	case left.constant() && right.constant():
+		return b.known(signHolds[sign](left.evaluate(), right.evaluate()))
+	case right.constant():
+		b.tellConstant(right)
+		return b.compared(b.slot(left), sign, right.evaluate())
+	case left.constant():
+		b.tellConstant(left)
+		return b.compared(b.slot(right), turned[sign], left.evaluate())
+	}
+	return b.compared(b.arithmetic(minus, left, right), sign, 0) // the difference of two numbers has the sign of their order
+}
+
+// tellConstant tells a limit to which the plan gave a name.
+func (b *builder) tellConstant(e *expression) {
+	if e.use != nil && e.use.of != nil {
+		v := e.evaluate()
+		b.tell(e.use.name, func(time.Time) (float64, bool) { return v, true })
 	}
 }
 
@@ -177,98 +337,35 @@ var signHolds = map[string]func(a, b float64) bool{
 	">=": func(a, b float64) bool { return a >= b },
 }
 
-// ages notes a comparison that time alone decides.
-func (b *builder) ages(left, right *expression) {
-	for _, pair := range [][2]*expression{{left, right}, {right, left}} {
-		moving, limit := pair[0], pair[1]
-		for moving.use != nil && moving.use.of != nil {
-			moving = moving.use.of
-		}
-		if moving.use != nil && moving.use.node.Op == signal.Age {
-			b.cond.ages = append(b.cond.ages, age{lifeboat.Series(moving.use.node.Of), seconds(limit.evaluate())})
-		}
+// compared is a slot's comparison with a limit. Equality has two bounds, of which one is passed and the other is not.
+func (b *builder) compared(id slotID, sign string, limit float64) factID {
+	if b.err != nil {
+		return b.known(false)
 	}
+	size := len(b.facts)
+	made := b.sharedFact(fmt.Sprintf("%d %s %x", id, sign, math.Float64bits(limit)), fact{is: compared, slot: id, wanted: !strings.HasPrefix(sign, "<") && sign != "!="})
+	if int(made) < size {
+		return made
+	}
+	if sign == ">=" || sign == "<" || sign == "==" || sign == "!=" {
+		b.addBound(id, bound{limit: limit, fact: made})
+	}
+	if sign == ">" || sign == "<=" || sign == "==" || sign == "!=" {
+		b.addBound(id, bound{limit: limit, strict: true, fact: made})
+	}
+	return made
 }
 
-// named is a signal of the plan. What it reads, this condition reads.
-func (b *builder) named(e *expression) *Cond {
-	cond := b.signals[e.use.of]
-	if cond == nil {
-		var err error
-		if cond, err = b.compile(e.use.of); err != nil && b.err == nil {
-			b.err = err
-		}
-		b.signals[e.use.of] = cond
-	}
-	b.tell(e.use.name, cond.Number)
-	for _, t := range cond.told {
-		b.tell(t.name, t.read)
-	}
-	for _, s := range cond.series {
-		b.need(s)
-	}
-	for _, a := range cond.ages {
-		if !slices.Contains(b.cond.ages, a) {
-			b.cond.ages = append(b.cond.ages, a)
-		}
-	}
-	b.cond.portfolio = b.cond.portfolio || cond.portfolio
-	return cond
-}
-
-// node is what a name or a call reads from the graph: the source's own value where it is one of several.
-func (b *builder) node(u *use) number {
-	q, name := u.node, u.name
-	if b.source != "" && !u.book && q.Op != signal.Spread {
-		if sources := b.engine.Sources(lifeboat.Series(q.Of)); len(sources) > 1 && slices.Contains(sources, b.source) {
-			q.Source = b.source
-			name += "@" + b.source
-		}
-	}
-	id, err := b.engine.Node(q)
-	if err != nil && b.err == nil {
-		b.err = err
-	}
-	engine := b.engine
-	read := func(at time.Time) (float64, bool) { return engine.Value(id, at) }
-	b.tell(name, read)
-	for _, s := range u.needs {
-		b.need(s)
-	}
-	b.cond.portfolio = b.cond.portfolio || u.book
-	return read
-}
-
-func (b *builder) tell(name string, read number) {
+func (b *builder) tell(name string, read func(at time.Time) (float64, bool)) {
 	if !slices.ContainsFunc(b.cond.told, func(t told) bool { return t.name == name }) {
 		b.cond.told = append(b.cond.told, told{name, read})
 	}
 }
 
-func (b *builder) need(s lifeboat.Series) {
-	if !slices.Contains(b.cond.series, s) {
-		b.cond.series = append(b.cond.series, s)
+// number is 1 or 0, if the truth is known.
+func (t truth) number() (float64, bool) {
+	if t == yes {
+		return 1, true
 	}
-}
-
-func asTruth(of number) boolean {
-	return func(at time.Time) truth {
-		switch v, known := of(at); {
-		case !known:
-			return unknown
-		case v != 0:
-			return yes
-		}
-		return no
-	}
-}
-
-func asNumber(of boolean) number {
-	return func(at time.Time) (float64, bool) {
-		t := of(at)
-		if t == yes {
-			return 1, true
-		}
-		return 0, t == no
-	}
+	return 0, t == no
 }

@@ -21,7 +21,21 @@ func (f Fault) Error() string {
 	return fmt.Sprintf("%s; did you mean %s?", f.Message, f.Suggestion)
 }
 
-// Show is the line of the expression that holds the fault, with carets under it, and what is wrong.
+// Position of a fault in its expression, counted from 1 as editors do; columns are characters.
+func (f Fault) Position(expr string) (line, column int) {
+	before := []rune(expr)
+	before = before[:min(f.Offset, len(before))]
+	line, column = 1, len(before)+1
+	for i, r := range before {
+		if r == '\n' {
+			line, column = line+1, len(before)-i
+		}
+	}
+	return line, column
+}
+
+// Show is the line of the expression that holds the fault, with carets under it, and what is wrong. Of an expression of
+// several lines it tells which line that is.
 func (f Fault) Show(expr string) string {
 	runes := []rune(expr)
 	offset := min(f.Offset, len(runes))
@@ -32,9 +46,14 @@ func (f Fault) Show(expr string) string {
 	for to < len(runes) && runes[to] != '\n' {
 		to++
 	}
+	place := ""
+	if strings.Contains(strings.TrimSpace(expr), "\n") {
+		line, column := f.Position(expr)
+		place = fmt.Sprintf("line %d, column %d:\n", line, column)
+	}
 	line := strings.Map(blank, string(runes[from:to]))
 	carets := min(max(f.Length, 1), max(to-offset, 1))
-	return line + "\n" + strings.Repeat(" ", offset-from) + strings.Repeat("^", carets) + " " + f.Error()
+	return place + line + "\n" + strings.Repeat(" ", offset-from) + strings.Repeat("^", carets) + " " + f.Error()
 }
 
 // blank keeps a tab or a control character from moving the carets.

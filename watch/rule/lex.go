@@ -1,9 +1,12 @@
 package rule
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"unicode"
+
+	"lifeboat/prose"
 )
 
 type tokenKind uint8
@@ -22,8 +25,9 @@ type token struct {
 	text    string
 	at, end int // in runes
 	value   float64
-	typ     Type // of a number; plain ones are Number
-	unit    bool // the number was written with its unit
+	typ     Type   // of a number; plain ones are Number
+	unit    bool   // the number was written with its unit
+	units   string // of a duration, as written: "d", "hm"
 }
 
 var unitSeconds = map[string]float64{"s": 1, "m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
@@ -150,9 +154,10 @@ func (x *lexer) span(t token, unit string) (token, *Fault) {
 		seconds, known := unitSeconds[unit]
 		if !known {
 			text := string(x.runes[t.at:x.at])
-			return t, &Fault{t.at, x.at - t.at, strconv.Quote(text) + " has no unit that is known here: %, x, s, m, h, d or w", ""}
+			return t, &Fault{t.at, x.at - t.at, strconv.Quote(text) + " has no unit that is known here: %, x, s, m, h, d or w", meant(t, unit)}
 		}
 		sum += value * seconds
+		t.units += unit
 		if !digit(x.peek(0)) {
 			t.value, t.typ, t.unit = sum, Duration, true
 			return x.end(t), nil
@@ -163,6 +168,29 @@ func (x *lexer) span(t token, unit string) (token, *Fault) {
 		}
 		unit = x.unit()
 	}
+}
+
+// spelled are units as people write them, and what they are here. A month and a year of sessions are those of an exchange.
+var spelled = map[string]struct {
+	times float64
+	unit  string
+}{
+	"sec": {1, "s"}, "secs": {1, "s"}, "second": {1, "s"}, "seconds": {1, "s"},
+	"min": {1, "m"}, "mins": {1, "m"}, "minute": {1, "m"}, "minutes": {1, "m"},
+	"hr": {1, "h"}, "hrs": {1, "h"}, "hour": {1, "h"}, "hours": {1, "h"},
+	"d": {1, "d"}, "day": {1, "d"}, "days": {1, "d"}, "session": {1, "d"}, "sessions": {1, "d"},
+	"s": {1, "s"}, "m": {1, "m"}, "h": {1, "h"}, "w": {5, "d"}, "week": {5, "d"}, "weeks": {5, "d"},
+	"mo": {21, "d"}, "month": {21, "d"}, "months": {21, "d"}, "y": {250, "d"}, "yr": {250, "d"}, "year": {250, "d"}, "years": {250, "d"},
+	"percent": {1, "%"}, "pct": {1, "%"}, "bp": {0.01, "%"}, "bps": {0.01, "%"}, "k": {1_000, ""}, "mn": {1_000_000, ""},
+}
+
+// meant is a number with a unit in other words, as it is written here: 3 days is 3d. "" when it cannot be guessed.
+func meant(number token, unit string) string {
+	word, known := spelled[strings.ToLower(unit)]
+	if !known || number.unit {
+		return ""
+	}
+	return strconv.FormatFloat(math.Round(number.value*word.times*1e6)/1e6, 'f', -1, 64) + word.unit
 }
 
 func (x *lexer) unit() string {
@@ -186,8 +214,13 @@ func (x *lexer) money() (token, *Fault) {
 		return token{}, fault
 	}
 	if letter(x.peek(0)) || x.peek(0) == '%' {
-		x.at++
-		return token{}, &Fault{from, x.at - from, "an amount of money has no other unit than the $", ""}
+		meant := ""
+		if times := map[string]float64{"k": 1_000, "m": 1_000_000, "mn": 1_000_000, "bn": 1_000_000_000, "b": 1_000_000_000}[strings.ToLower(x.unit())]; times > 0 {
+			meant = "$" + prose.Grouped(strconv.FormatFloat(value*times, 'f', -1, 64))
+		} else if x.peek(0) == '%' {
+			x.at++
+		}
+		return token{}, &Fault{from, x.at - from, "an amount of money has no other unit than the $", meant}
 	}
 	return x.end(token{kind: aNumber, at: from, value: value, typ: Money, unit: true}), nil
 }

@@ -1,6 +1,8 @@
 package rule
 
 import (
+	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -24,25 +26,42 @@ var wellKnown = []string{
 
 var columns = []string{"open", "high", "low", "close", "volume"}
 
-// scale bounds what a ratio can be, so that a percent written as a bare number is noticed.
+// scale bounds what a value can be, so that a percent written as a bare number is noticed.
 type scale uint8
 
 const (
-	anyScale   scale = iota
-	zeroToOne        // drawdown, weight, value at risk
-	fromMinus1       // a return loses all at most
+	anyScale      scale = iota
+	zeroToOne           // drawdown, weight, value at risk
+	fromMinus1          // a return loses all at most
+	minus1To1           // a correlation
+	notNegative         // a deviation, a gap, a count of sessions
+	smallFraction       // not negative, and in practice far below 1: a daily volatility
 )
 
 // A use is what a name or a call reads: a node of the engine, or a signal of the plan.
 type use struct {
-	name  string // the owner's
-	node  signal.Node
-	typ   Type
-	span  scale
-	needs []lifeboat.Series // fresh
-	book  bool              // reads the portfolio
-	words string            // for a sentence
-	of    *expression       // of a signal in the plan
+	name   string // the owner's
+	node   signal.Node
+	typ    Type
+	span   scale
+	needs  []lifeboat.Series // fresh
+	book   bool              // reads the portfolio
+	words  string            // for a sentence
+	denied string            // for the contrary of one that is true or false
+	of     *expression       // of a signal in the plan
+}
+
+// within says what bounds the value.
+func (u *use) within(span scale) *use {
+	u.span = span
+	return u
+}
+
+// across gives a use that reads two series its window.
+func (u *use) across(w window) *use {
+	u.node.N, u.node.Span = w.sessions, w.span
+	u.words += " over " + w.words()
+	return u
 }
 
 // A scope resolves names.
@@ -76,14 +95,32 @@ func newScope(env Env) *scope {
 
 // portfolioSignals by the names of the owner.
 var portfolioSignals = map[string]use{
-	"portfolio_value":    {node: signal.Node{Op: signal.PortfolioValue}, typ: Money, words: "the portfolio's value"},
-	"portfolio_drawdown": {node: signal.Node{Op: signal.PortfolioDrawdown}, typ: Ratio, span: zeroToOne, words: "the portfolio's fall from its highest value"},
-	"daily_return":       {node: signal.Node{Op: signal.PortfolioReturn}, typ: Ratio, span: fromMinus1, words: "the portfolio's return since the previous session"},
-	"cash_weight":        {node: signal.Node{Op: signal.CashWeight}, typ: Ratio, span: zeroToOne, words: "the share of cash"},
-	"var_1d_95":          {node: signal.Node{Op: signal.VaR, Level: 0.95}, typ: Ratio, span: zeroToOne, words: "the one-day 95 % value at risk"},
+	"portfolio_value":         {node: signal.Node{Op: signal.PortfolioValue}, typ: Money, words: "the portfolio's value"},
+	"portfolio_drawdown":      {node: signal.Node{Op: signal.PortfolioDrawdown}, typ: Ratio, span: zeroToOne, words: "the portfolio's fall from its highest value"},
+	"portfolio_max_drawdown":  {node: signal.Node{Op: signal.PortfolioMaxDrawdown}, typ: Ratio, span: zeroToOne, words: "the deepest fall of the portfolio so far"},
+	"max_drawdown":            {node: signal.Node{Op: signal.PortfolioMaxDrawdown}, typ: Ratio, span: zeroToOne, words: "the deepest fall of the portfolio so far"},
+	"daily_return":            {node: signal.Node{Op: signal.PortfolioReturn, N: 1}, typ: Ratio, span: fromMinus1, words: "the portfolio's return since the previous session"},
+	"cash_weight":             {node: signal.Node{Op: signal.CashWeight}, typ: Ratio, span: zeroToOne, words: "the share of cash"},
+	"var_1d_95":               {node: signal.Node{Op: signal.VaR, Level: 0.95}, typ: Ratio, span: zeroToOne, words: "the portfolio's one-day 95 % value at risk"},
+	"es_1d_95":                {node: signal.Node{Op: signal.ES, Level: 0.95}, typ: Ratio, span: zeroToOne, words: "the portfolio's one-day 95 % expected shortfall"},
+	"sector_concentration":    *concentrated("sector"),
+	"chain_concentration":     *concentrated("chain"),
+	"protocol_concentration":  *concentrated("protocol"),
+	"custodian_concentration": *concentrated("custodian"),
+	"liquidity_days":          *exit(participationUsual),
 }
 
-var patterns = regexp.MustCompile(`(?i)^(.+?)_(?:(\d{1,4})d_(ma|ma_breach)|(drawdown|daily_return|volume_spike))$`)
+func concentrated(kind string) *use {
+	return &use{node: signal.Node{Op: signal.Concentration, Of: kind}, typ: Ratio, span: zeroToOne, words: "the largest share that any one " + kind + " has"}
+}
+
+func exit(participation float64) *use {
+	return &use{node: signal.Node{Op: signal.DaysToExit, Level: participation}, typ: Count, span: notNegative,
+		words: "the number of sessions it takes to sell every holding at " + percentWords(participation) + " of its usual volume"}
+}
+
+// patterns are names made of a series and what is asked of it: spy_200d_ma_breach, spy_drawdown.
+var patterns = regexp.MustCompile(`(?i)^(.+?)_(?:(\d{1,4})d_(ma|ma_breach|return|drawdown|high|low)|(drawdown|daily_return|volume_spike))$`)
 
 // name finds what a bare name reads; nil when nobody offers it.
 func (s *scope) name(name string) *use {
@@ -93,7 +130,7 @@ func (s *scope) name(name string) *use {
 		return &u
 	}
 	if lower == "volume_spike" {
-		return s.spike(name, s.env.Benchmark)
+		return s.spike(name, s.env.Benchmark, spikeSessions)
 	}
 	if series, known := s.series(name); known {
 		return s.level(name, series)
@@ -106,61 +143,136 @@ func (s *scope) name(name string) *use {
 	if !known {
 		return nil
 	}
-	sessions, err := strconv.Atoi(m[2])
-	if err == nil && (sessions < 1 || sessions > signal.WindowMax) {
+	n, err := strconv.Atoi(m[2])
+	if err == nil && (n < 1 || n > signal.WindowMax) {
 		return nil
 	}
-	switch strings.ToLower(m[3] + m[4]) {
+	return s.pattern(name, series, strings.ToLower(m[3]+m[4]), window{sessions: n})
+}
+
+func (s *scope) pattern(name string, series lifeboat.Series, asked string, w window) *use {
+	switch asked {
 	case "drawdown":
-		return s.drawdown(name, series)
+		return s.drawdown(name, series, w)
 	case "daily_return":
-		return s.change(name, series, 1)
+		return s.change(name, series, window{sessions: 1})
+	case "return":
+		return s.change(name, series, w)
 	case "volume_spike":
-		return s.spike(name, string(series))
+		return s.spike(name, string(series), spikeSessions)
 	case "ma":
-		return s.average(name, series, sessions)
+		return s.average(name, series, w)
+	case "high":
+		return s.over(name, signal.Max, series, w, "the highest reading of %s in %s")
+	case "low":
+		return s.over(name, signal.Min, series, w, "the lowest reading of %s in %s")
 	}
-	return s.breach(name, series, sessions)
+	return s.breach(name, series, w)
 }
 
 func (s *scope) level(name string, series lifeboat.Series) *use {
-	words := string(series)
-	if symbol, column := series.Column(); column == "volume" {
-		words = "the volume of " + symbol
+	return s.over(name, signal.Level, series, window{}, "%s")
+}
+
+// over is a node of one series, in the series' own unit. The words take the series, and the window where there is one.
+func (s *scope) over(name string, op signal.Op, series lifeboat.Series, w window, words string) *use {
+	u := &use{name: name, node: signal.Node{Op: op, Of: string(series), N: w.sessions, Span: w.span}, typ: s.typeOf(series), needs: []lifeboat.Series{series}}
+	if w == (window{}) {
+		u.words = fmt.Sprintf(words, spoken(series))
+	} else {
+		u.words = fmt.Sprintf(words, spoken(series), w.words())
 	}
-	return &use{name: name, node: signal.Node{Op: signal.Level, Of: string(series)}, typ: s.typeOf(series), needs: []lifeboat.Series{series}, words: words}
+	return u
 }
 
-func (s *scope) drawdown(name string, series lifeboat.Series) *use {
-	return &use{name: name, node: signal.Node{Op: signal.Drawdown, Of: string(series)}, typ: Ratio, span: zeroToOne,
-		needs: []lifeboat.Series{series}, words: "the fall of " + string(series) + " from its highest level"}
+// spoken is how a series is called in a sentence.
+func spoken(series lifeboat.Series) string {
+	if symbol, column := series.Column(); column != "" {
+		return "the " + column + " of " + symbol
+	}
+	return string(series)
 }
 
-func (s *scope) change(name string, series lifeboat.Series, sessions int) *use {
-	return &use{name: name, node: signal.Node{Op: signal.Return, Of: string(series), N: sessions}, typ: Ratio, span: fromMinus1,
-		needs: []lifeboat.Series{series}, words: "the return of " + string(series) + " over " + count(sessions, "session")}
+func (s *scope) drawdown(name string, series lifeboat.Series, w window) *use {
+	words := "the fall of %s from its highest level"
+	if w != (window{}) {
+		words += " in %s"
+	}
+	u := s.over(name, signal.Drawdown, series, w, words).within(zeroToOne)
+	u.typ = Ratio
+	return u
 }
 
-func (s *scope) average(name string, series lifeboat.Series, sessions int) *use {
-	return &use{name: name, node: signal.Node{Op: signal.Average, Of: string(series), N: sessions}, typ: s.typeOf(series),
-		needs: []lifeboat.Series{series}, words: "the average of " + string(series) + " over " + count(sessions, "session")}
+func (s *scope) change(name string, series lifeboat.Series, w window) *use {
+	u := s.over(name, signal.Return, series, w, "the return of %s over %s").within(fromMinus1)
+	u.typ = Ratio
+	return u
 }
 
-func (s *scope) breach(name string, series lifeboat.Series, sessions int) *use {
-	return &use{name: name, node: signal.Node{Op: signal.Breach, Of: string(series), N: sessions}, typ: Boolean,
-		needs: []lifeboat.Series{series}, words: string(series) + " is below its average over " + count(sessions, "session")}
+func (s *scope) average(name string, series lifeboat.Series, w window) *use {
+	return s.over(name, signal.Average, series, w, "the average of %s over %s")
 }
 
-func (s *scope) spike(name, symbol string) *use {
+func (s *scope) breach(name string, series lifeboat.Series, w window) *use {
+	u := s.over(name, signal.Breach, series, w, "%s is below its average over %s")
+	u.typ, u.denied = Boolean, fmt.Sprintf("%s is not below its average over %s", spoken(series), w.words())
+	return u
+}
+
+func (s *scope) spike(name, symbol string, sessions int) *use {
 	volume := lifeboat.Series(symbol + ".volume")
-	return &use{name: name, node: signal.Node{Op: signal.Spike, Of: string(volume)}, typ: Ratio,
-		needs: []lifeboat.Series{volume}, words: "the volume of " + symbol + " against its mean over 20 sessions"}
+	return &use{name: name, node: signal.Node{Op: signal.Spike, Of: string(volume), N: sessions}, typ: Ratio, span: notNegative,
+		needs: []lifeboat.Series{volume}, words: "the volume of " + symbol + " against its mean over " + count(sessions, "session")}
+}
+
+func (s *scope) volatility(name string, series lifeboat.Series, decay float64) *use {
+	u := s.over(name, signal.EWMA, series, window{}, "the exponentially weighted daily volatility of %s").within(smallFraction)
+	u.typ, u.node.Level = Ratio, decay
+	if decay != decayUsual {
+		u.words += " with a decay of " + strconv.FormatFloat(decay, 'f', -1, 64)
+	}
+	return u
+}
+
+// tail is a measure of the daily losses of one series: its arguments are the series, a confidence and sessions.
+func (s *scope) tail(name string, op signal.Op, a []argument, measure string) *use {
+	u := s.over(name, op, a[0].series, a[2].window, "the one-day "+percentFormat(a[1].value)+" "+measure+" of %s over %s").within(zeroToOne)
+	u.typ, u.node.Level = Ratio, a[1].value
+	return u
+}
+
+// pair is a node of two series. The words take both.
+func (s *scope) pair(name string, op signal.Op, a []argument, words string) *use {
+	one, other := a[0].series, a[1].series
+	return &use{name: name, node: signal.Node{Op: op, Of: string(one), With: string(other)}, typ: Ratio,
+		needs: []lifeboat.Series{one, other}, words: fmt.Sprintf(words, spoken(one), spoken(other))}
+}
+
+// book is a node of the portfolio; most are shares of it.
+func (s *scope) book(name string, q signal.Node, words string) *use {
+	return &use{name: name, node: q, typ: Ratio, span: zeroToOne, book: true, words: words}
+}
+
+func (s *scope) concentrated(name, kind string) *use {
+	u := concentrated(kind)
+	u.name, u.book = name, true
+	return u
+}
+
+func (s *scope) exit(name string, participation float64) *use {
+	u := exit(participation)
+	u.name, u.book = name, true
+	return u
 }
 
 // typeOf a series: what is held has a price in money; a volume is a count; of the rest nobody knows more than that it
 // is a level, which may be compared with money.
 func (s *scope) typeOf(series lifeboat.Series) Type {
-	if symbol, column := series.Column(); column != "volume" && slices.Contains(s.env.Symbols, symbol) {
+	symbol, column := series.Column()
+	switch {
+	case column == "volume":
+		return Count
+	case slices.Contains(s.env.Symbols, symbol):
 		return Money
 	}
 	return Number
@@ -221,7 +333,7 @@ func (s *scope) holding(name string) (of string, class, known bool) {
 
 // vocabulary is everything that a mistyped name may have been meant to be.
 func (s *scope) vocabulary() []string {
-	known := []string{"portfolio_value", "portfolio_drawdown", "daily_return", "cash_weight", "var_1d_95", "volume_spike", "true", "false"}
+	known := append(slices.Sorted(maps.Keys(portfolioSignals)), "volume_spike", "true", "false")
 	for _, signal := range s.env.Signals {
 		known = append(known, signal.Name)
 	}

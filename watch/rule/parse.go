@@ -3,8 +3,7 @@ package rule
 import (
 	"fmt"
 	"strings"
-
-	"lifeboat"
+	"time"
 )
 
 // Limits of an expression; a person who needs more gives parts of it names in the plan.
@@ -16,26 +15,6 @@ const (
 	expandedMax = 4096
 )
 
-// Parsed is the form of an expression: the condition, and the severity where it is a whole rule
-// (IF condition THEN severity = X).
-type Parsed struct {
-	Condition string
-	Severity  lifeboat.Severity
-}
-
-// Parse takes an expression or a whole rule apart without asking what its names mean.
-func Parse(expr string) (Parsed, []Fault) {
-	root, fault := parse(expr)
-	if fault != nil {
-		return Parsed{}, []Fault{*fault}
-	}
-	if root.kind != aRule {
-		return Parsed{Condition: strings.TrimSpace(expr)}, nil
-	}
-	condition := root.args[0]
-	return Parsed{string([]rune(expr)[condition.at:condition.end]), lifeboat.Severity(root.text)}, nil
-}
-
 type kind uint8
 
 const (
@@ -46,7 +25,35 @@ const (
 	aBinary          // + - * / AND OR
 	aComparison      // a < b <= c: one more operand than signs
 	aRule            // IF x THEN severity = text
+	aFor             // x for 3d, x for 15m: x without a break; x for 3 of 5d: x in that many of the sessions
+	aTally           // 2 of (x, y, z)
+	aSince           // since(x): how long ago x was last true
+	aCross           // crossed_above(a, b): text is above or below
+	aMath            // abs(x), least(a, b), greatest(a, b): text is the name
 )
+
+// A window is a number of sessions, a span of wall time, or nothing.
+type window struct {
+	sessions int
+	span     time.Duration
+}
+
+// operators are calls whose arguments are expressions; every other function takes names and literals only.
+var operators = map[string]struct {
+	kind    kind
+	text    string
+	least   int // arguments
+	most    int
+	example string
+	wants   string
+}{
+	"since":         {aSince, "since", 1, 1, "since(VIX > 30)", "a condition"},
+	"crossed_above": {aCross, "above", 2, 3, "crossed_above(SPY, ma(SPY, 200d))", "two values, and perhaps a window such as 5d"},
+	"crossed_below": {aCross, "below", 2, 3, "crossed_below(SPY, ma(SPY, 200d))", "two values, and perhaps a window such as 5d"},
+	"abs":           {aMath, "abs", 1, 1, "abs(daily_return)", "a value"},
+	"least":         {aMath, "least", 2, 2, "least(SPY, QQQ)", "two values"},
+	"greatest":      {aMath, "greatest", 2, 2, "greatest(daily_return, 0%)", "two values"},
+}
 
 // An expression is a tree; the checker fills in the lower part.
 type expression struct {
@@ -57,6 +64,11 @@ type expression struct {
 	signs   []string // of a comparison
 	args    []*expression
 	value   float64 // of a literal
+	units   string  // of a duration that is a literal, as written: "d", "hm"
+
+	// Of aFor, aTally and aCross; the parser leaves them as literals among args, and the checker moves them here.
+	window  window // of aCross: none means with this very reading
+	atLeast int    // how many of them; 0 of an aFor that means all
 
 	typ   Type
 	plain bool  // built of numbers without a unit only, which fit a level, a ratio and money alike
@@ -130,12 +142,26 @@ func (p *parser) unexpected(t token, wanted string) {
 	case t.kind == aSign:
 		p.fail(Fault{t.at, t.end - t.at, t.text + " cannot stand here; wanted " + wanted, ""})
 	default:
-		p.fail(Fault{t.at, t.end - t.at, fmt.Sprintf("%q cannot stand here; wanted %s", t.text, wanted), spoken[strings.ToLower(t.text)]})
+		if before, instead := p.apart(t); instead != "" {
+			p.fail(Fault{before.at, t.end - before.at, "a number and its unit are one word", instead})
+			return
+		}
+		p.fail(Fault{t.at, t.end - t.at, fmt.Sprintf("%q cannot stand here; wanted %s", t.text, wanted), signOf[strings.ToLower(t.text)]})
 	}
 }
 
-// spoken words for signs, as people say a condition.
-var spoken = map[string]string{"above": ">", "over": ">", "exceeds": ">", "greater": ">", "more": ">", "below": "<", "under": "<", "less": "<",
+// apart finds a unit that stands by itself behind its number, as in 3 days, and what was meant.
+func (p *parser) apart(t token) (number token, instead string) {
+	for i := range p.tokens[:len(p.tokens)-1] {
+		if number = p.tokens[i]; p.tokens[i+1].at == t.at && number.kind == aNumber && t.kind == aName {
+			return number, meant(number, t.text)
+		}
+	}
+	return token{}, ""
+}
+
+// signOf are words for signs, as people say a condition.
+var signOf = map[string]string{"above": ">", "over": ">", "exceeds": ">", "greater": ">", "more": ">", "below": "<", "under": "<", "less": "<",
 	"equals": "==", "plus": "+", "minus": "-", "times": "*"}
 
 func (p *parser) make(e expression) *expression {
@@ -228,9 +254,49 @@ func (p *parser) comparison() *expression {
 		chain.end = operand.end
 	}
 	if len(chain.signs) == 0 {
-		return first
+		return p.lasting(first)
 	}
-	return p.make(chain)
+	return p.lasting(p.make(chain))
+}
+
+// lasting reads what may follow a comparison: for 3d, for 15m, for 3 of 5d.
+func (p *parser) lasting(condition *expression) *expression {
+	if !p.word("for") {
+		return condition
+	}
+	lasts := expression{kind: aFor, at: condition.at, text: "for"}
+	first := p.literal("a time such as 3d or 15m, or 3 of 5d")
+	lasts.args = []*expression{condition, first}
+	if p.fault == nil && first.typ != Duration && p.word("of") {
+		lasts.args = []*expression{condition, p.literal("a number of sessions such as 5d"), first}
+	}
+	lasts.end = lasts.args[1].end
+	return p.make(lasts)
+}
+
+// word takes the next token if it is this word. It is no word of the language elsewhere: a series may be called so.
+func (p *parser) word(word string) bool {
+	if t := p.peek(); p.fault != nil || t.kind != aName || !strings.EqualFold(t.text, word) {
+		return false
+	}
+	p.take()
+	return true
+}
+
+func (p *parser) literal(wanted string) *expression {
+	if p.fault != nil {
+		return p.nothing()
+	}
+	t := p.peek()
+	if t.kind != aNumber {
+		p.unexpected(t, wanted)
+		return p.nothing()
+	}
+	return p.number(p.take())
+}
+
+func (p *parser) number(t token) *expression {
+	return p.make(expression{kind: aLiteral, at: t.at, end: t.end, text: t.text, value: t.value, typ: t.typ, plain: !t.unit, units: t.units})
 }
 
 func (p *parser) sum() *expression     { return p.binary(p.product, "+", "-") }
@@ -249,7 +315,10 @@ func (p *parser) primary() *expression {
 	}
 	switch t := p.take(); {
 	case t.kind == aNumber:
-		return p.make(expression{kind: aLiteral, at: t.at, end: t.end, text: t.text, value: t.value, typ: t.typ, plain: !t.unit})
+		if p.word("of") {
+			return p.tally(p.number(t))
+		}
+		return p.number(t)
 	case t.kind == aName || t.kind == aQuoted:
 		if _, call := p.accept("("); call {
 			return p.call(t)
@@ -278,12 +347,30 @@ func (p *parser) parenthesis(open token) *expression {
 	return inner
 }
 
+// tally reads the list of 2 of (x, y, z).
+func (p *parser) tally(count *expression) *expression {
+	open, is := p.accept("(")
+	if !is {
+		p.unexpected(p.peek(), "( and the conditions to count")
+		return p.nothing()
+	}
+	return p.list(expression{kind: aTally, at: count.at, text: "of", args: []*expression{count}}, open)
+}
+
 func (p *parser) call(name token) *expression {
+	call := expression{kind: aCall, at: name.at, text: name.text}
+	if operator, is := operators[strings.ToLower(name.text)]; is {
+		call.kind, call.text = operator.kind, operator.text
+	}
+	return p.list(call, name)
+}
+
+// list reads the arguments of a call, whose parenthesis is open.
+func (p *parser) list(call expression, name token) *expression {
 	defer func() { p.depth-- }()
 	if !p.deeper() {
 		return p.nothing()
 	}
-	call := expression{kind: aCall, at: name.at, text: name.text}
 	if shut, closed := p.accept(")"); closed {
 		call.end = shut.end
 		return p.make(call)

@@ -5,22 +5,24 @@
 //	0.95 <= price(USDC) < 0.99 OR age(USDC) > 2h
 //
 // An expression is lexed, parsed within written limits, and checked: every name must be offered by somebody, and units
-// must agree (number, ratio, money, duration, boolean). What passed is compiled to closures over the nodes of a
-// signal engine, which costs nanoseconds and allocates nothing. Logic has three values: a condition over a signal that
+// must agree (number, ratio, money, duration, boolean, count). What passed is put on a [Board] with all the other conditions of
+// a plan, which follows what moves and allocates nothing. Logic has three values: a condition over a signal that
 // is not known is not known, unless the rest decides it alone (unknown AND false is false, unknown OR true is true).
 //
 // The language is total. It has no loops, no definitions but the plan's named signals, and no way to fail when it
 // runs: a division by zero is unknown like anything else that cannot be told.
 //
-// The vocabulary:
+// The vocabulary, of which docs/rules.md has the whole:
 //
-//	signals       portfolio_value portfolio_drawdown daily_return cash_weight volume_spike var_1d_95 vix
+//	signals       portfolio_value portfolio_drawdown daily_return cash_weight var_1d_95 sector_concentration liquidity_days
 //	series        SPY, price(SPY), volume(SPY), 'BTC-USD' in quotes when the name has signs in it
-//	functions     ma(S, 200d) drawdown(S) return(S, 5d) volume_spike(S) weight(X) value(X) var(95%) age(S) spread(S)
+//	functions     ma(S, 200d) max(S, 4h) drawdown(S) return(S, 5d) zscore(S, 60d) beta(A, B, 60d) weight(X) var(95%) age(S)
 //	patterns      spy_200d_ma spy_200d_ma_breach spy_drawdown spy_daily_return spy_volume_spike
+//	conditions    x for 3d, x for 3 of 5d, 2 of (x, y, z), since(x), crossed_above(a, b)
 //	units         7%  1.5x  $5,000  90s 15m 4h 200d 2w
 //
-// A window of nd is n sessions of the series' exchange; age counts only time in which the exchange is open.
+// A window of nd is n sessions of the series' exchange, one of s, m or h is wall time; 2w is a time to compare an age with
+// and no window. An age counts only time in which the exchange is open.
 package rule
 
 import (
@@ -46,15 +48,16 @@ type Type uint8
 
 const (
 	unfit    Type = iota // already told to be wrong; silences what follows from it
-	Number               // a level or a count
+	Number               // a level, whose unit nobody told
 	Ratio                // a fraction: a weight, a return, a drawdown, a multiple
 	Money                // of the base currency
 	Duration             // in seconds
 	Boolean
+	Count // of sessions, deviations or units traded; unlike a level it is never money
 )
 
 func (t Type) String() string {
-	return [...]string{"unfit", "a number", "a ratio", "money", "a duration", "true or false"}[t]
+	return [...]string{"unfit", "a number", "a ratio", "money", "a duration", "true or false", "a count"}[t]
 }
 
 // Check tells everything that is wrong with an expression, in the order in which it is written; nil when it is fine.
@@ -73,63 +76,53 @@ func CheckCondition(expr string, env Env) []Fault {
 	return faults
 }
 
-// Compile makes an expression ready to be evaluated. With a source, series that this source offers beside others have
-// its own values; everything else is what the sources agree on. It asks the engine for nodes, so it comes before the
-// first reading.
+// Compile puts an expression on a board of its own, for who asks about one only.
 func Compile(expr string, env Env, engine *signal.Engine, source string) (*Cond, error) {
-	root, _, faults := checked(expr, env)
-	if len(faults) > 0 {
-		return nil, faults[0]
-	}
-	c := &compiler{engine: engine, source: source, signals: map[*expression]*Cond{}}
-	cond, err := c.compile(root)
-	if err != nil {
-		return nil, fmt.Errorf("compile %q: %w", expr, err)
-	}
-	return cond, nil
+	return NewBoard(engine, nil).Compile(expr, env, source)
 }
 
-// Cond is a compiled expression. It has no state of its own.
+// Cond is an expression on a board.
 type Cond struct {
+	board    *Board
 	typ      Type
-	number   number
-	boolean  boolean
+	fact     factID // of a condition
+	slot     slotID // of a number
 	severity lifeboat.Severity
 
-	engine    *signal.Engine
 	told      []told
 	series    []lifeboat.Series
-	ages      []age
 	portfolio bool
+	whole     bool // and not only the shares of a symbol or a class
 }
 
 // told is a signal that the expression reads, under the owner's name for it.
 type told struct {
 	name string
-	read number
+	read func(at time.Time) (v float64, known bool)
 }
 
-// age is a comparison that time alone can decide.
-type age struct {
-	series lifeboat.Series
-	limit  time.Duration
-}
+// Board that the expression is on.
+func (c *Cond) Board() *Board { return c.board }
 
-// Eval is the truth of a condition, if it is known. A numeric expression is never known to be true.
-func (c *Cond) Eval(at time.Time) (truth, known bool) {
-	if c.boolean == nil {
+func (c *Cond) isTruth() bool { return c.typ == Boolean }
+
+// Eval is the truth of a condition after the board's last step, if it is known. A numeric expression is never known to
+// be true.
+func (c *Cond) Eval() (truth, known bool) {
+	if !c.isTruth() {
 		return false, false
 	}
-	t := c.boolean(at)
+	t := c.board.facts[c.fact].truth
 	return t == yes, t != unknown
 }
 
-// Number is the value of a numeric expression; 1 or 0 of a condition.
-func (c *Cond) Number(at time.Time) (v float64, known bool) {
-	if c.boolean != nil {
-		return asNumber(c.boolean)(at)
+// Number is the value of a numeric expression after the board's last step; 1 or 0 of a condition.
+func (c *Cond) Number() (v float64, known bool) {
+	if c.isTruth() {
+		return c.board.facts[c.fact].truth.number()
 	}
-	return c.number(at)
+	s := &c.board.slots[c.slot]
+	return s.value, s.known
 }
 
 // Type of the expression.
@@ -157,18 +150,6 @@ func (c *Cond) Series() []lifeboat.Series { return c.series }
 // Portfolio reports that the expression also reads the book, and with it the price of everything held.
 func (c *Cond) Portfolio() bool { return c.portfolio }
 
-// Aging reports that the expression compares an age, and so may change while nothing is read.
-func (c *Cond) Aging() bool { return len(c.ages) > 0 }
-
-// Changes is the first time after the given one at which the expression may change although no reading comes: an age
-// passes its limit. Zero when it cannot. That readings go stale is the engine's to tell.
-func (c *Cond) Changes(after time.Time) time.Time {
-	var first time.Time
-	for _, a := range c.ages {
-		t := c.engine.AgeReaches(a.series, a.limit)
-		if t.After(after) && (first.IsZero() || t.Before(first)) {
-			first = t
-		}
-	}
-	return first
-}
+// WholePortfolio reports that the expression asks the book for more than what a symbol or a class is worth or its share:
+// its value, drawdown, risk, concentration or liquidity, which hang on everything held.
+func (c *Cond) WholePortfolio() bool { return c.whole }

@@ -17,11 +17,22 @@ type feed struct {
 	volume   bool
 	offered  bool // somebody really offers it; else it was only asked for
 	touched  bool // in this instant
+	held     bool // it prices something in the book
+
+	followed []ID // nodes of the series that are followed
 
 	leaves    []*leaf // in the order of Config.Sources, later ones as they spoke
 	consensus stream
 	agreed    bool // the sources have agreed once
+	now       level
 	scratch   []float64
+}
+
+// level is what a series stood at, at one time.
+type level struct {
+	at    int64
+	value float64
+	known bool
 }
 
 // A leaf is one source of one series.
@@ -32,17 +43,24 @@ type leaf struct {
 
 	value   float64
 	at      time.Time // of the last good reading
+	nanos   int64     // the same, since 1970
 	touched bool
 	own     *stream // its past, where a node asks for it
 
 	deadline   time.Time // when the reading of deadlineOf goes stale; the calendar is asked only when it matters
 	deadlineOf time.Time
+	fell       bool // it went stale, and everybody knows
+
+	feed          *feed
+	line          *line // nil until it first speaks, and when it never goes stale
+	ahead, behind *leaf // in the line
+	queued        bool
 }
 
-func (l *leaf) take(v float64, when time.Time) {
-	l.value, l.at, l.touched = v, when, true
+func (l *leaf) take(v float64, when time.Time, nanos int64) {
+	l.value, l.at, l.nanos, l.touched = v, when, nanos, true
 	if l.own != nil {
-		l.own.take(v, when)
+		l.own.take(v, when, nanos)
 	}
 }
 
@@ -52,7 +70,7 @@ func (l *leaf) fresh(at time.Time) bool {
 	if l.at.IsZero() {
 		return false
 	}
-	if l.staleAfter <= 0 || at.Sub(l.at) <= l.staleAfter {
+	if l.staleAfter <= 0 || at.UnixNano()-l.nanos <= int64(l.staleAfter) {
 		return true
 	}
 	return at.Before(l.staleAt(l.at))
@@ -98,22 +116,31 @@ func (f *feed) fresh(at time.Time) bool {
 
 // settle lets what the sources agree on move, once all readings of an instant are in. Volumes have already moved it.
 func (f *feed) settle(at time.Time) {
-	var when time.Time
+	var when *leaf
 	for _, l := range f.leaves {
-		if l.touched && l.at.After(when) {
-			when = l.at
+		if l.touched && (when == nil || l.nanos > when.nanos) {
+			when = l
 		}
 		l.touched = false
 	}
-	f.touched = false
-	if v, known := f.agree(at); known && !f.volume {
-		f.consensus.take(v, when)
+	if f.touched = false; when == nil { // two readings of one source let it settle in between
+		return
+	}
+	v, known := f.agree(at)
+	if f.volume {
+		v = f.consensus.value
+	} else if known {
+		f.consensus.take(v, when.at, when.nanos)
 		f.agreed = true
 	}
+	f.now = level{at.UnixNano(), v, known}
 }
 
 // level is what the fresh sources agree on now. A source that went stale since they last settled has no vote.
 func (f *feed) level(at time.Time) (float64, bool) {
+	if f.now.at == at.UnixNano() && !f.touched {
+		return f.now.value, f.now.known
+	}
 	if f.volume {
 		return f.consensus.value, f.fresh(at)
 	}
@@ -135,15 +162,17 @@ func (f *feed) agree(at time.Time) (float64, bool) {
 		return values[n/2], true
 	}
 	low, high := values[n/2-1], values[n/2]
+	middle := low + (high-low)/2
 	if f.agreed {
 		switch toLow, toHigh := distance(low, f.consensus.value), distance(high, f.consensus.value); {
+		case f.consensus.value == middle: // rounded, it may seem nearer to one of them
 		case toLow < toHigh:
 			return low, true
 		case toHigh < toLow:
 			return high, true
 		}
 	}
-	return low + (high-low)/2, true
+	return middle, true
 }
 
 // spread between the fresh sources.
@@ -194,6 +223,18 @@ func (e *Engine) LastSeen(s lifeboat.Series, source string) time.Time {
 	return f.last()
 }
 
+// Overfull reports that a window of wall time on a series had to give up readings that were still in it.
+func (e *Engine) Overfull(s lifeboat.Series) bool {
+	f := e.feeds[s]
+	return f != nil && (f.consensus.track.Full() || slices.ContainsFunc(f.leaves, func(l *leaf) bool { return l.own != nil && l.own.track.Full() }))
+}
+
+// Unheard reports that some source of a series never spoke, or that nobody knows the series.
+func (e *Engine) Unheard(s lifeboat.Series) bool {
+	f := e.feeds[s]
+	return f == nil || slices.ContainsFunc(f.leaves, func(l *leaf) bool { return l.at.IsZero() })
+}
+
 // StaleAt is the first time at which a source, or for "" every source of the series, is stale. One that was never seen
 // counts as seen at from, which gives it as long to speak as it may be silent. Zero means never.
 func (e *Engine) StaleAt(s lifeboat.Series, source string, from time.Time) time.Time {
@@ -229,43 +270,12 @@ func (l *leaf) staleSince(from time.Time) time.Time {
 	return l.staleAt(l.at)
 }
 
-// AgeReaches is the first time at which more than the given market time has passed since the last reading of a series;
-// zero when there was none.
-func (e *Engine) AgeReaches(s lifeboat.Series, age time.Duration) time.Time {
-	f := e.feeds[s]
-	if f == nil || f.last().IsZero() {
+// AgeReaches is the first time at which more than the given market time has passed since the last reading of a source, or
+// for "" of any source of the series; zero when there was none.
+func (e *Engine) AgeReaches(s lifeboat.Series, source string, age time.Duration) time.Time {
+	last := e.LastSeen(s, source)
+	if last.IsZero() {
 		return time.Time{}
 	}
-	return f.calendar.AddOpen(f.last(), age+graceAfterDeadline)
-}
-
-// MayGoStale reports whether some source may go stale by the given time without a word from it. It costs nothing, and
-// says yes too often rather than never.
-func (e *Engine) MayGoStale(by time.Time) bool { return !e.soonest.IsZero() && !e.soonest.After(by) }
-
-// NextStale is the first time after the given one at which a source goes stale unless it speaks; zero when none does.
-// Ask with times that do not go back.
-func (e *Engine) NextStale(after time.Time) time.Time {
-	e.soonest = time.Time{}
-	for _, f := range e.order {
-		for _, l := range f.leaves {
-			if l.at.IsZero() || l.staleAfter <= 0 || !e.soonest.IsZero() && l.at.Add(l.staleAfter).After(e.soonest) {
-				continue // never, or surely not the first: market time does not run faster than the clock
-			}
-			if t := l.staleAt(l.at); t.After(after) && (e.soonest.IsZero() || t.Before(e.soonest)) {
-				e.soonest = t
-			}
-		}
-	}
-	return e.soonest
-}
-
-// mayBeSoonest notes how long a reading is good for at least, without asking its calendar.
-func (e *Engine) mayBeSoonest(l *leaf, when time.Time) {
-	if l.staleAfter <= 0 {
-		return
-	}
-	if t := when.Add(l.staleAfter); e.soonest.IsZero() || t.Before(e.soonest) {
-		e.soonest = t
-	}
+	return e.feeds[s].calendar.AddOpen(last, age+graceAfterDeadline)
 }

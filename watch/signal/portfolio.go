@@ -16,27 +16,35 @@ const staleShareMax = 0.05
 // portfolio is the state of what is owned: what it was worth, and the closes of what it may hold.
 type portfolio struct {
 	// What the book said when it was last counted.
-	positions []lifeboat.Position
-	offered   int
-	holdings  []holding // one per symbol, in the order of the book
-	former    []holding // as they were before the owner registered others; nil once the two were compared
-	version   uint64
+	ofBook   uint64 // its version, plus one
+	offered  int
+	holdings []holding // one per symbol, in the order of the book
+	parts    []part    // one per position
+	former   []holding // as they were before the owner registered others; nil once the two were compared
+	version  uint64
 
-	day      time.Time // of the running session
-	until    time.Time // the next session's opening
-	closing  time.Time // the running session's close
-	taken    time.Time // the last instant
-	value    worth     // the last known one
-	previous worth     // the last known one of the session before
-	peak     float64
-	history  history
+	day     time.Time // of the running session
+	until   time.Time // the next session's opening
+	closing time.Time // the running session's close
+	taken   time.Time // the last instant
+	value   float64   // the last known one; NaN before there is any
+	ends    ring      // the last known value of each session that is over, NaN where there was none
+	peak    float64
+	deepest float64 // drawdown
+	history history
 
-	now valuation
+	moves  uint64 // whenever something moved that the value may depend on, but the book
+	looked struct{ moves, version uint64 }
+	now    valuation
+	kinds  []string // of groups that somebody asks for
+	sums   []float64
 }
 
-type worth struct {
-	value float64
-	known bool
+// A part is one position: how much of a holding lies in one account, and the groups that it belongs to.
+type part struct {
+	holding  int
+	quantity float64
+	groups   []string // by the index of their kind
 }
 
 // A holding is all there is of one symbol, over all accounts.
@@ -44,6 +52,7 @@ type holding struct {
 	symbol, class string
 	quantity      float64
 	feed          *feed   // nil: cash in the base currency, or covered by no series
+	volume        *feed   // nil: nobody tells
 	fixed         float64 // price without a series
 	priced        bool    // fixed is one
 	value         float64 // at the last valuation
@@ -53,7 +62,7 @@ type holding struct {
 // A valuation is the book at one time's prices.
 type valuation struct {
 	at             time.Time
-	takes, version uint64
+	moves, version uint64
 	total, stale   float64
 	priced         bool // every holding has some price
 }
@@ -73,9 +82,10 @@ func (e *Engine) roll(at time.Time) {
 		return
 	}
 	if !p.day.IsZero() {
-		p.previous = p.value
+		p.ends.push(p.value)
 		e.fileCloses(p.taken)
 	}
+	p.moves++
 	p.day, p.closing = running.Day, running.Close
 	p.until = e.cfg.Calendar.Next(running.Open).Open
 }
@@ -85,8 +95,11 @@ func (e *Engine) settle(at time.Time) {
 	p := &e.portfolio
 	e.rescale(at)
 	if v := e.valued(at); v.known() && e.cfg.Book != nil {
-		p.value = worth{v.total, true}
+		p.value = v.total
 		p.peak = max(p.peak, v.total)
+		if fall, known := below(p.peak, v.total); known && fall > p.deepest {
+			p.deepest = fall
+		}
 	}
 	if p.taken = at; !at.Before(p.closing) && !p.history.day.Equal(p.day) {
 		e.fileCloses(at)
@@ -100,29 +113,29 @@ func (e *Engine) count() {
 	if e.cfg.Book == nil {
 		return
 	}
-	if positions := e.cfg.Book.Positions(); p.version == 0 || p.offered != e.offered || !same(p.positions, positions) {
-		p.positions = append(p.positions[:0], positions...)
-		p.offered = e.offered
-		p.version++
-		e.gather()
+	if p.ofBook == e.cfg.Book.Version()+1 && p.offered == e.offered {
+		return
 	}
-}
-
-// same compares quantities by identity: a decimal that was replaced by an equal one only costs a count.
-func same(a, b []lifeboat.Position) bool {
-	return slices.EqualFunc(a, b, func(a, b lifeboat.Position) bool { return a == b })
+	p.ofBook, p.offered = e.cfg.Book.Version()+1, e.offered
+	p.version++
+	e.gather()
 }
 
 func (e *Engine) gather() {
 	p := &e.portfolio
-	p.holdings = p.holdings[:0]
-	for _, position := range p.positions {
+	for _, f := range e.order {
+		f.held = false
+	}
+	p.holdings, p.parts = p.holdings[:0], p.parts[:0]
+	for _, position := range e.cfg.Book.Positions() {
 		i := slices.IndexFunc(p.holdings, func(h holding) bool { return h.symbol == position.Symbol })
 		if i < 0 {
 			i = len(p.holdings)
 			p.holdings = append(p.holdings, e.holding(position.Symbol))
 		}
-		p.holdings[i].quantity += position.Quantity.InexactFloat64()
+		quantity := position.Quantity.InexactFloat64()
+		p.holdings[i].quantity += quantity
+		p.parts = append(p.parts, part{i, quantity, e.groupsOf(position, p.holdings[i].class)})
 	}
 }
 
@@ -134,7 +147,10 @@ func (e *Engine) holding(symbol string) holding {
 	}
 	h.fixed, h.priced = e.cfg.Prices[symbol]
 	if f := e.feeds[lifeboat.Series(symbol)]; f != nil && f.offered {
-		h.feed = f
+		h.feed, f.held = f, true
+	}
+	if f := e.feeds[lifeboat.Series(symbol+".volume")]; f != nil && f.offered {
+		h.volume, f.held = f, true
 	}
 	return h
 }
@@ -144,11 +160,13 @@ func (e *Engine) holding(symbol string) holding {
 func (e *Engine) valued(at time.Time) *valuation {
 	e.count()
 	p := &e.portfolio
-	if v := &p.now; v.takes != e.takes || v.version != p.version || !v.at.Equal(at) {
+	v := &p.now
+	if v.moves != p.moves+1 || v.version != p.version || e.MayGoStale(at) && !v.at.Equal(at) {
 		*v = appraise(p.holdings, at)
-		v.at, v.takes, v.version = at, e.takes, p.version
+		v.moves, v.version = p.moves+1, p.version
 	}
-	return &p.now
+	v.at = at
+	return v
 }
 
 // appraise values holdings at a time's prices.
@@ -196,13 +214,15 @@ func (e *Engine) rescale(at time.Time) {
 		return
 	}
 	p.former = nil
+	p.moves++
 	if !before.priced || before.total <= 0 || after.total <= 0 {
-		p.value, p.previous, p.peak = worth{}, worth{}, 0
+		p.value, p.peak, p.deepest = math.NaN(), 0, 0
+		p.ends.scale(math.NaN())
 		return
 	}
 	grown := after.total / before.total
-	p.value.value *= grown
-	p.previous.value *= grown
+	p.value *= grown
+	p.ends.scale(grown)
 	p.peak *= grown
 }
 
@@ -227,13 +247,16 @@ func (e *Engine) ofPortfolio(n *node, at time.Time) (float64, bool) {
 	if e.cfg.Book == nil {
 		return 0, false
 	}
-	if n.Op == VaR {
+	switch n.Op {
+	case VaR, ES:
+		if !e.valued(at).known() {
+			return 0, false
+		}
 		return e.valueAtRisk(n)
-	}
-	v := e.valued(at)
-	if n.Op == Value || n.Op == Weight {
+	case Value, Weight:
 		return e.part(n.Op == Weight, n.Of, at)
 	}
+	v := e.valued(at)
 	if !v.known() {
 		return 0, false
 	}
@@ -242,18 +265,24 @@ func (e *Engine) ofPortfolio(n *node, at time.Time) (float64, bool) {
 	case PortfolioValue:
 		return v.total, true
 	case PortfolioReturn:
-		if !p.previous.known {
-			return 0, false
-		}
-		return change(p.previous.value, v.total)
+		return change(p.ends.back(n.N), v.total)
 	case PortfolioDrawdown:
 		return below(max(p.peak, v.total), v.total)
+	case PortfolioMaxDrawdown:
+		fall, known := below(max(p.peak, v.total), v.total)
+		return max(fall, p.deepest), known
 	case ClassValue:
-		return e.ofClass(n.Of), true
+		return e.ofClass(n.Of)
 	case ClassWeight:
-		return share(e.ofClass(n.Of), v.total)
+		return e.weightOfClass(n.Of, v.total)
 	case CashWeight:
-		return share(e.ofClass("cash"), v.total)
+		return e.weightOfClass("cash", v.total)
+	case Herfindahl, Concentration:
+		return e.concentration(n, v.total)
+	case DaysToExit:
+		return e.daysToExit(n.Level)
+	case Exitable:
+		return e.exitable(n, v.total)
 	}
 	return 0, false
 }
@@ -276,14 +305,28 @@ func (e *Engine) part(weight bool, symbol string, at time.Time) (float64, bool) 
 	return value, true
 }
 
-func (e *Engine) ofClass(class string) float64 {
-	var sum float64
+// ofClass is the value of a class. As the portfolio's, it is unknown while more than a twentieth of it stands on stale
+// prices: a reserve that nobody quotes is not known to be there because it is a small part of the whole.
+func (e *Engine) ofClass(class string) (sum float64, known bool) {
+	var all, stale float64
 	for i := range e.portfolio.holdings {
-		if h := &e.portfolio.holdings[i]; h.class == class {
-			sum += h.value
+		h := &e.portfolio.holdings[i]
+		if h.class != class {
+			continue
+		}
+		sum += h.value
+		all += math.Abs(h.value)
+		if !h.fresh {
+			stale += math.Abs(h.value)
 		}
 	}
-	return sum
+	return sum, stale <= staleShareMax*all
+}
+
+func (e *Engine) weightOfClass(class string, total float64) (float64, bool) {
+	sum, known := e.ofClass(class)
+	weight, whole := share(sum, total)
+	return weight, known && whole
 }
 
 func share(part, whole float64) (float64, bool) { return part / whole, whole > 0 }
@@ -332,7 +375,7 @@ func (e *Engine) ADV(symbol string) (v float64, known bool) {
 	if f == nil {
 		return 0, false
 	}
-	return f.consensus.closes.mean(min(volumeSessions, f.consensus.closes.count))
+	return f.usual()
 }
 
 // Held lists the series that price the book, in its order. The slice is new; the list changes with fills.

@@ -50,6 +50,7 @@ func (e *Engine) fileCloses(at time.Time) {
 	}
 	if h.rows[h.next] = row; moved {
 		h.version++
+		e.portfolio.moves++
 	}
 }
 
@@ -65,14 +66,14 @@ func (h *history) back(n int) []float64 {
 func (e *Engine) valueAtRisk(n *node) (float64, bool) {
 	e.count()
 	p := &e.portfolio
-	if n.ofPast != p.history.version+1 || n.ofBook != p.version {
-		n.ofPast, n.ofBook = p.history.version+1, p.version
-		n.memo, n.known = e.simulate(n.Level)
+	if n.memo.ofPast != p.history.version+1 || n.memo.ofBook != p.version {
+		n.memo.ofPast, n.memo.ofBook = p.history.version+1, p.version
+		n.memo.mean, n.memo.known = e.simulate(n.Op == ES, n.Level)
 	}
-	return n.memo, n.known
+	return n.memo.mean, n.memo.known
 }
 
-func (e *Engine) simulate(confidence float64) (float64, bool) {
+func (e *Engine) simulate(beyond bool, confidence float64) (float64, bool) {
 	h := &e.portfolio.history
 	total, known := e.worthAt(h)
 	if !known || total <= 0 {
@@ -87,9 +88,17 @@ func (e *Engine) simulate(confidence float64) (float64, bool) {
 	if len(h.returns) < varSessionsMin {
 		return 0, false
 	}
-	slices.Sort(h.returns) // here, where it needs no copy
-	loss, err := risk.HistoricalVaR(h.returns, confidence)
-	return loss, err == nil
+	return loss(beyond, h.returns, confidence)
+}
+
+// loss is the value at risk of returns, or the shortfall beyond it. It sorts them where they stand.
+func loss(beyond bool, returns []float64, confidence float64) (float64, bool) {
+	slices.Sort(returns)
+	v, err := risk.HistoricalVaR(returns, confidence)
+	if beyond {
+		v, err = risk.HistoricalES(returns, confidence)
+	}
+	return v, err == nil
 }
 
 // worthAt is the book at the last row's closes.

@@ -3,10 +3,14 @@
 //
 // An [Engine] is a graph that is closed before the first reading. [Engine.Node] asks for a signal; the same question
 // asked twice is one node. Readings move streams (one per series, and one per source where somebody asks for a source's
-// own values); a stream keeps what its nodes need of the past, session by session, so that the cost of a reading does
-// not depend on any window's length and a reading allocates nothing. Nodes are read, not pushed: [Engine.Value] is a
-// function of the readings taken, the book and the time, so the same tape gives the same values however often and in
-// whatever order they are asked for.
+// own values); a stream keeps what its nodes need of the past, session by session and, for windows of wall time, in a
+// [window.Track], so that the cost of a reading does not depend on any window's length and a reading allocates nothing.
+//
+// [Engine.Value] is a function of the readings taken, the book and the time, so the same tape gives the same values
+// however often and in whatever order they are asked for. Who wants to be told what moved, and not to ask, says so with
+// [Engine.Follow]: each step (readings with Take, time with Tick, fills with Count) tells the nodes whose value changed.
+//
+// A window of wall time ends with the stream's last reading, and not now: between readings nothing moves but ages.
 //
 // Three rules hold everywhere:
 //
@@ -44,6 +48,8 @@ type Config struct {
 	Benchmark string
 	// Class of a symbol, in the plan's words; "cash" for the base currency.
 	Class func(symbol string) string
+	// Group that a position belongs to, of a kind such as "chain"; "" is none.
+	Group func(kind string, p lifeboat.Position) string
 	// Prices are the plan's own, for holdings that no series covers.
 	Prices map[string]float64
 	// Sources known to offer each series. A series or source that only its readings announce is taken in too, but a
@@ -61,8 +67,13 @@ const (
 	graceAfterDeadline = time.Second
 	// volumeSessions is how many sessions before the running one make its usual volume.
 	volumeSessions = 20
+	// pairRoom and pairSlack are how many sessions of each of two series are kept for one that they have in common: seven
+	// days of a coin for five of the exchange, with its holidays, and one that begins earlier in the day.
+	pairRoom, pairSlack = 2, 10
 	// WindowMax bounds every window, in sessions.
 	WindowMax = 1000
+	// SpanMax bounds every window of wall time.
+	SpanMax = 400 * 24 * time.Hour
 )
 
 // Engine holds the graph and its state. It is not safe for concurrent use.
@@ -75,8 +86,16 @@ type Engine struct {
 	ids       map[Node]ID
 	takes     uint64 // instants taken; the graph is closed after the first
 	touched   []*feed
-	soonest   time.Time // no source goes stale before it; zero when none does
+	fallen    []*feed
+	falls     uint64
+	recent    []*feed // of the last instant's readings, in their order: the next one's most often come in the same
+	lines     []*line
 	portfolio portfolio
+
+	begun    bool // every followed node was looked at once
+	followed []ID // nodes of the portfolio that are followed
+	ages     []ID // nodes that time moves
+	moved    []ID // in the last step
 }
 
 // New makes an engine that knows the series of cfg.Sources and has seen no reading.
@@ -87,33 +106,48 @@ func New(cfg Config) *Engine {
 	if cfg.Class == nil {
 		cfg.Class = func(string) string { return "" }
 	}
+	if cfg.Group == nil {
+		cfg.Group = func(string, lifeboat.Position) string { return "" }
+	}
 	if cfg.StaleAfter == nil {
 		cfg.StaleAfter = func(lifeboat.Series, string) time.Duration { return staleAfterDefault }
 	}
 	e := &Engine{cfg: cfg, feeds: map[lifeboat.Series]*feed{}, ids: map[Node]ID{}}
+	e.portfolio.value = math.NaN()
+	e.portfolio.ends.hold(1)
 	for _, s := range slices.Sorted(maps.Keys(cfg.Sources)) {
 		e.offer(e.feed(s))
 	}
 	return e
 }
 
-// Take lets one instant of readings move the graph. Instants come in the order of their times.
-func (e *Engine) Take(at time.Time, in lifeboat.Instant) {
+// Take lets one instant of readings move the graph, and tells which followed nodes moved. Instants come in the order of
+// their times. The list is good until the next step.
+func (e *Engine) Take(at time.Time, in lifeboat.Instant) []ID {
+	e.moved = e.moved[:0]
 	e.roll(at)
 	for i := range in.Readings {
-		e.read(at, &in.Readings[i])
+		e.read(at, i, &in.Readings[i])
 	}
 	for _, f := range e.touched {
 		f.settle(at)
 	}
-	e.touched = e.touched[:0]
 	e.takes++
 	e.settle(at)
+	if !e.begun {
+		e.begin(at)
+	}
+	for _, f := range e.touched {
+		e.look(f.followed, at)
+	}
+	e.touched = e.touched[:0]
+	e.lookAtPortfolio(at)
+	return e.moved
 }
 
 // read moves one source. A reading older than the last one of its source came late and is left out: what was decided
 // since cannot be decided again.
-func (e *Engine) read(at time.Time, r *lifeboat.Reading) {
+func (e *Engine) read(at time.Time, i int, r *lifeboat.Reading) {
 	if r.Quality != lifeboat.Good || math.IsNaN(r.Value) || math.IsInf(r.Value, 0) {
 		return
 	}
@@ -121,7 +155,7 @@ func (e *Engine) read(at time.Time, r *lifeboat.Reading) {
 	if when.IsZero() || when.After(at) { // a source's clock may run ahead; nothing is known before it is
 		when = at
 	}
-	f := e.feed(r.Series)
+	f := e.feedOf(i, r.Series)
 	if !f.offered {
 		e.offer(f)
 	}
@@ -129,19 +163,123 @@ func (e *Engine) read(at time.Time, r *lifeboat.Reading) {
 	if when.Before(l.at) {
 		return
 	}
-	if l.touched { // two readings of one source in one instant are two steps of the series
-		f.settle(at)
+	if l.touched { // two readings of one source in one instant are two steps of the series, each at its own time
+		f.settle(l.at)
 	}
 	if !f.touched {
 		f.touched = true
 		e.touched = append(e.touched, f)
 	}
-	l.take(r.Value, when)
-	e.mayBeSoonest(l, when)
+	if f.held {
+		e.portfolio.moves++
+	}
+	nanos := when.UnixNano()
+	l.take(r.Value, when, nanos)
+	e.queue(l, at)
 	if f.volume {
-		f.consensus.take(r.Value, when)
+		f.consensus.take(r.Value, when, nanos)
 	}
 }
+
+// feedOf the i-th reading of an instant.
+func (e *Engine) feedOf(i int, s lifeboat.Series) *feed {
+	if i < len(e.recent) && e.recent[i].series == s {
+		return e.recent[i]
+	}
+	f := e.feed(s)
+	switch {
+	case i < len(e.recent):
+		e.recent[i] = f
+	case i == len(e.recent) && i < recentMax:
+		e.recent = append(e.recent, f)
+	}
+	return f
+}
+
+// recentMax bounds the list of series that the last instants had.
+const recentMax = 4096
+
+// Tick lets time pass to a moment at which sources may have gone stale or an age may have passed a limit, and tells which
+// followed nodes moved by it.
+func (e *Engine) Tick(at time.Time) []ID {
+	e.moved = e.moved[:0]
+	for _, f := range e.fall(at) {
+		if f.held {
+			e.portfolio.moves++
+		}
+		e.look(f.followed, at)
+	}
+	e.look(e.ages, at)
+	if !e.begun {
+		e.begin(at)
+	}
+	e.lookAtPortfolio(at)
+	return e.moved
+}
+
+// Count takes over what happened to the book, and tells which followed nodes moved by it.
+func (e *Engine) Count(at time.Time) []ID {
+	e.moved = e.moved[:0]
+	e.lookAtPortfolio(at)
+	return e.moved
+}
+
+// Follow makes the steps tell when a node moves, before the first reading only.
+func (e *Engine) Follow(id ID) {
+	n := &e.nodes[id]
+	if n.watched {
+		return
+	}
+	n.watched = true
+	if n.Op >= PortfolioValue {
+		e.followed = append(e.followed, id)
+		return
+	}
+	for _, f := range []*feed{n.feed, n.with} {
+		if f != nil && !slices.Contains(f.followed, id) {
+			f.followed = append(f.followed, id)
+		}
+	}
+	if n.Op == Age {
+		e.ages = append(e.ages, id)
+	}
+}
+
+// begin looks at every node once: what no reading has touched yet may have a value all the same.
+func (e *Engine) begin(at time.Time) {
+	e.begun = true
+	for _, f := range e.order {
+		e.look(f.followed, at)
+	}
+}
+
+// look again at nodes whose inputs moved.
+func (e *Engine) look(ids []ID, at time.Time) {
+	for _, id := range ids {
+		n := &e.nodes[id]
+		v, known := e.answer(n, at)
+		known = known && v-v == 0 // neither NaN nor infinite
+		if known == n.known && (v == n.value || !known) {
+			continue
+		}
+		n.value, n.known = v, known
+		e.moved = append(e.moved, id)
+	}
+}
+
+// lookAtPortfolio when its value may have changed.
+func (e *Engine) lookAtPortfolio(at time.Time) {
+	p := &e.portfolio
+	e.count()
+	if p.looked.moves == p.moves+1 && p.looked.version == p.version {
+		return
+	}
+	e.look(e.followed, at)
+	p.looked.moves, p.looked.version = p.moves+1, p.version
+}
+
+// Now is the value of a followed node as it was told last.
+func (e *Engine) Now(id ID) (v float64, known bool) { return e.nodes[id].value, e.nodes[id].known }
 
 // feed of a series, made known when it is not.
 func (e *Engine) feed(s lifeboat.Series) *feed {
@@ -151,9 +289,9 @@ func (e *Engine) feed(s lifeboat.Series) *feed {
 	symbol, column := s.Column()
 	f := &feed{series: s, index: len(e.order), price: column == "", volume: column == "volume"}
 	f.calendar = cmp.Or(e.cfg.Calendars[string(s)], e.cfg.Calendars[symbol], e.cfg.Calendar)
-	f.consensus = stream{calendar: f.calendar, adds: f.volume}
+	f.consensus = *newStream(f)
 	if f.volume {
-		f.consensus.closes.hold(volumeSessions)
+		f.consensus.hold(volumeSessions)
 	}
 	sources := e.cfg.Sources[s]
 	if len(sources) == 0 {
@@ -174,10 +312,8 @@ func (e *Engine) offer(f *feed) {
 
 // leaf of a source. A series whose only source was nameless and silent takes the name of the first that speaks.
 func (e *Engine) leaf(f *feed, source string) *leaf {
-	for _, l := range f.leaves {
-		if l.source == source {
-			return l
-		}
+	if l := f.find(source); l != nil {
+		return l
 	}
 	if l := f.leaves[0]; len(f.leaves) == 1 && l.source == "" && l.at.IsZero() {
 		l.source = source
@@ -188,7 +324,7 @@ func (e *Engine) leaf(f *feed, source string) *leaf {
 }
 
 func (e *Engine) addLeaf(f *feed, source string) *leaf {
-	l := &leaf{source: source, calendar: f.calendar, staleAfter: e.cfg.StaleAfter(f.series, source)}
+	l := &leaf{feed: f, source: source, calendar: f.calendar, staleAfter: e.cfg.StaleAfter(f.series, source)}
 	f.leaves = append(f.leaves, l)
 	f.scratch = slices.Grow(f.scratch, len(f.leaves))
 	return l

@@ -213,9 +213,11 @@ func TestStalenessCountsMarketTime(t *testing.T) {
 	if got := e.StaleAt("SPY", "", time.Time{}); !got.Equal(monday.Add(30*time.Minute + time.Second)) {
 		t.Errorf("stale at %s", got)
 	}
-	if !e.MayGoStale(monday) || !e.NextStale(friday).Equal(e.StaleAt("SPY", "", time.Time{})) {
-		t.Error("nobody was told that it goes stale")
+	stale := monday.Add(30*time.Minute + time.Second)
+	if e.MayGoStale(monday) || !e.MayGoStale(stale) || !e.NextStale(friday).Equal(stale) || e.Soonest().After(stale) {
+		t.Error("nobody was told when it goes stale")
 	}
+	e.Tick(stale)
 	if got := e.NextStale(monday.Add(time.Hour)); !got.IsZero() || e.MayGoStale(monday.Add(90*time.Hour)) {
 		t.Errorf("what is stale goes stale again at %s", got)
 	}

@@ -2,9 +2,11 @@ package trigger
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"lifeboat"
+	"lifeboat/watch/rule"
 	"lifeboat/watch/signal"
 )
 
@@ -37,7 +39,7 @@ func (w *Watch) listChannels() {
 		}
 	}
 	for _, tr := range w.triggers {
-		for _, s := range tr.series() {
+		for _, s := range tr.series {
 			add(channel{series: s})
 		}
 		if len(tr.sources) == 0 {
@@ -52,11 +54,12 @@ func (w *Watch) listChannels() {
 		}
 	}
 	w.ofCondition = len(w.channels)
+	w.portfolio = slices.ContainsFunc(w.triggers, func(tr *watched) bool { return tr.portfolio })
 }
 
 // watchedChannels are those of the conditions and, when one of them reads the portfolio, of all that is held.
 func (w *Watch) watchedChannels() []channel {
-	if !slices.ContainsFunc(w.triggers, (*watched).portfolio) {
+	if !w.portfolio {
 		return w.channels
 	}
 	if version := w.engine.BookVersion(); version != w.ofBook {
@@ -71,16 +74,19 @@ func (w *Watch) watchedChannels() []channel {
 	return w.channels
 }
 
-// series that the trigger needs fresh, for its all-clear too.
-func (tr *watched) series() []lifeboat.Series {
-	if tr.clear == nil {
-		return tr.condition.Series()
+// read notes what the trigger needs fresh, for its all-clear too. Its context is not among it: that may be blind.
+func (tr *watched) read() {
+	for _, c := range []*rule.Cond{tr.condition, tr.clear} {
+		if c == nil {
+			continue
+		}
+		tr.portfolio = tr.portfolio || c.Portfolio()
+		for _, s := range c.Series() {
+			if !slices.Contains(tr.series, s) {
+				tr.series = append(tr.series, s)
+			}
+		}
 	}
-	return slices.Concat(tr.condition.Series(), tr.clear.Series())
-}
-
-func (tr *watched) portfolio() bool {
-	return tr.condition.Portfolio() || tr.clear != nil && tr.clear.Portfolio()
 }
 
 // gapNews opens a gap for each channel that went silent and closes those that speak again, or that nobody reads any
@@ -100,7 +106,25 @@ func (w *Watch) gapNews(at time.Time) []lifeboat.Event {
 			events = append(events, lifeboat.Gap{Series: c.name(), State: lifeboat.GapOpened, Since: since, Triggers: w.blinded(c, at)})
 		}
 	}
+	if len(events) == 0 {
+		w.gapNow, w.falls, w.gapDue = false, w.engine.Falls(), w.nextMissed()
+	}
 	return events
+}
+
+// nextMissed is when the next channel is reported of which some source never spoke; zero when none will be. That one
+// that spoke falls silent is the engine's to tell.
+func (w *Watch) nextMissed() time.Time {
+	var first time.Time
+	for _, c := range w.watchedChannels() {
+		if w.isOpen(c) || !w.engine.Unheard(c.series) {
+			continue
+		}
+		if t := w.engine.StaleAt(c.series, c.source, w.from); !t.IsZero() {
+			first = sooner(first, later(t, w.from))
+		}
+	}
+	return first
 }
 
 func (w *Watch) silent(c channel, at time.Time) bool {
@@ -112,6 +136,14 @@ func (w *Watch) isOpen(c channel) bool {
 	return slices.ContainsFunc(w.open, func(g gap) bool { return g.name == c.name() })
 }
 
+// heard reports that a channel whose gap is open speaks again.
+func (w *Watch) heard(at time.Time) bool {
+	return slices.ContainsFunc(w.open, func(g gap) bool {
+		series, source, _ := strings.Cut(string(g.name), "@")
+		return !w.silent(channel{lifeboat.Series(series), source}, at)
+	})
+}
+
 // note takes over that a gap opened or closed.
 func (w *Watch) note(g lifeboat.Gap) {
 	w.open = slices.DeleteFunc(w.open, func(o gap) bool { return o.name == g.Series })
@@ -121,7 +153,8 @@ func (w *Watch) note(g lifeboat.Gap) {
 }
 
 // blinded names the triggers that cannot do without a silent channel: those that read the series, those that read a
-// portfolio too much of which has no fresh price, and those that have fewer sources left than they want.
+// portfolio too much of which has no fresh price, or a part of it of which they now know nothing, and those that have
+// fewer sources left than they want.
 func (w *Watch) blinded(c channel, at time.Time) []string {
 	_, priced := w.engine.PortfolioValue(at)
 	var names []string
@@ -134,9 +167,10 @@ func (w *Watch) blinded(c channel, at time.Time) []string {
 }
 
 func (tr *watched) needs(c channel, engine *signal.Engine, priced bool, at, from time.Time) bool {
-	reads := slices.Contains(tr.series(), c.series)
+	reads := slices.Contains(tr.series, c.series)
 	if c.source == "" {
-		return reads || tr.portfolio() && !priced && slices.Contains(engine.Held(), c.series)
+		blind := !priced || tr.truth == unknown || tr.clearTruth == unknown
+		return reads || tr.portfolio && blind && slices.Contains(engine.Held(), c.series)
 	}
 	if !reads || len(tr.sources) == 0 {
 		return false

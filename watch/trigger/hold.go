@@ -15,8 +15,8 @@ const (
 	yes
 )
 
-func truthOf(cond *rule.Cond, at time.Time) truth {
-	switch t, known := cond.Eval(at); {
+func truthOf(cond *rule.Cond) truth {
+	switch t, known := cond.Eval(); {
 	case !known:
 		return unknown
 	case t:

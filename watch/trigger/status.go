@@ -48,7 +48,7 @@ func (w *Watch) state(tr *watched, at time.Time) State {
 	s := State{Trigger: tr.Name, Tier: tr.Tier, Severity: tr.Severity, Condition: tr.Condition, Phase: Calm, Values: tr.values(at)}
 	if tr.truth == unknown || tr.clearTruth == unknown {
 		s.Missing = w.missing(tr, at)
-		s.Why = why(tr, s.Missing)
+		s.Why = w.why(tr, s.Missing)
 	}
 	switch {
 	case tr.fired:
@@ -70,7 +70,7 @@ func (w *Watch) state(tr *watched, at time.Time) State {
 func (w *Watch) missing(tr *watched, at time.Time) []lifeboat.Series {
 	var missing []lifeboat.Series
 	for _, c := range w.watchedChannels() {
-		reads := slices.Contains(tr.series(), c.series) || tr.portfolio() && slices.Contains(w.engine.Held(), c.series)
+		reads := slices.Contains(tr.series, c.series) || tr.portfolio && slices.Contains(w.engine.Held(), c.series)
 		if !reads || c.source != "" && len(tr.sources) == 0 {
 			continue
 		}
@@ -81,7 +81,9 @@ func (w *Watch) missing(tr *watched, at time.Time) []lifeboat.Series {
 	return missing
 }
 
-func why(tr *watched, missing []lifeboat.Series) string {
+// why the trigger is blind.
+func (w *Watch) why(tr *watched, missing []lifeboat.Series) string {
+	full := slices.IndexFunc(tr.series, w.engine.Overfull)
 	switch {
 	case len(missing) > 0:
 		names := make([]string, len(missing))
@@ -91,6 +93,8 @@ func why(tr *watched, missing []lifeboat.Series) string {
 		return "no fresh data of " + strings.Join(names, ", ")
 	case len(tr.sources) < tr.Sources && tr.Sources > 1:
 		return fmt.Sprintf("it wants %d sources and has %d", tr.Sources, len(tr.sources))
+	case full >= 0:
+		return fmt.Sprintf("its window holds more readings of %s than are kept; write it in sessions, such as 30d", tr.series[full])
 	}
 	return "too little history yet"
 }

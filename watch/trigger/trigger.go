@@ -1,14 +1,16 @@
 // Package trigger watches: it is the stage of the flow in which readings become firings.
 //
-// A [Watch] feeds the signal engine with every instant and evaluates each trigger of the plan once per instant and once
-// per receipt, which moves the book. A condition has to be true for as long as the owner wrote before it fires; the
-// all-clear likewise; after it the trigger cools down. Times run while nothing is read, too: Due tells the flow when a
-// hold is over, a cool-down ends or a series goes stale.
+// A [Watch] puts the conditions of the plan on a [rule.Board], feeds it with every instant, and looks at a trigger when
+// the truth of one of its conditions changed, so that a reading costs what it flips and not what there is. A condition
+// has to be true for as long as the owner wrote before it fires; the all-clear likewise; after it the trigger cools down.
+// Times run while nothing is read, too: Due tells the flow when a hold is over, a cool-down ends or a series goes stale.
 //
 // Logic has three values, and not to know is neither calm nor alarm:
 //
 //   - A condition that is not known neither fires nor clears. A hold that was running pauses: what it lasted before
 //     stays, and the time without data does not count.
+//   - A context that is known to be false keeps its trigger from firing and does not clear it; one that is not known
+//     does neither, because the alarm must not hang on data that only spares false alarms.
 //   - When a series that a trigger reads goes stale, or was not seen for that long, a Gap opens and names the triggers
 //     it blinds; it closes when data returns.
 //   - While a condition is true its trigger is not cleared, whatever its own all-clear says: of two sentences that
@@ -18,7 +20,10 @@
 // with fewer than n fresh ones it is blind; it is false when those that are not known could not make it true.
 //
 // What has fired, cleared or gone blind is known from applied events only, and how long something held follows from
-// readings and receipts, so a replay of the journal restores all of it.
+// readings and receipts, so a replay of the journal restores all of it. [Watch.State] saves the latter, so that a restart
+// need not replay every reading.
+//
+// It judges no reading, decides nothing about what follows from a firing, and tells nobody but the flow.
 package trigger
 
 import (
@@ -35,28 +40,41 @@ import (
 // Watch implements lifeboat.Stage.
 type Watch struct {
 	engine   *signal.Engine
+	board    *rule.Board
 	from     time.Time
 	triggers []*watched
+	byName   map[string]*watched
+	readers  map[*rule.Cond]*watched
 	warnings []string
 
 	channels    []channel // whose silence is reported, in the order in which the plan reads them
 	ofCondition int       // how many of them conditions name; the rest is held, and changes with the book
+	portfolio   bool      // some condition reads the portfolio, and with it all that is held
 	ofBook      uint64
 	open        []gap
 
-	ages      bool      // some condition changes with time alone
-	evaluated time.Time // the last evaluation; nothing changed since
+	evaluated time.Time // the last step of the board
 	asked     time.Time // the latest time seen
-	resting   bool      // Next had no news, and has none before due
-	due       time.Time
+
+	// Where news may come from. Times are bounds below: what they announce may turn out to be none.
+	stirred []*watched // something of the trigger changed since Next found no news in it
+	waiting []*watched // a hold, an all-clear or a cool-down is running
+	holdDue time.Time  // no trigger that waits has news before
+	gapDue  time.Time  // no channel that never spoke is missed before
+	gapNow  bool       // some channel may have changed
+	falls   uint64     // how often a source had been found stale when the channels were last looked at
 }
 
 // watched is a trigger with what is known of it.
 type watched struct {
 	plan.Trigger
+	index     int // in the plan
 	condition *rule.Cond
+	context   *rule.Cond // nil: fires in any
 	clear     *rule.Cond // nil: the opposite of the condition
 	sources   []source   // of a trigger that wants several
+	series    []lifeboat.Series
+	portfolio bool
 
 	// From readings:
 	truth      truth
@@ -68,6 +86,8 @@ type watched struct {
 	fired   bool
 	since   time.Time // it fired or cleared; zero before it first fired
 	cleared bool      // since is when it cleared
+
+	stirs, waits bool // it is among those
 }
 
 // source is one that the condition is evaluated on.
@@ -76,10 +96,10 @@ type source struct {
 	condition *rule.Cond
 }
 
-// New compiles the plan's triggers. Nothing fires and no gap opens before from: what comes earlier warms the windows
-// up. The zero time means the first event.
-func New(triggers []plan.Trigger, env rule.Env, engine *signal.Engine, from time.Time) (*Watch, error) {
-	w := &Watch{engine: engine, from: from}
+// New puts the plan's triggers on a board. Nothing fires and no gap opens before from: what comes earlier warms the
+// windows up. The zero time means the first event.
+func New(triggers []plan.Trigger, env rule.Env, board *rule.Board, from time.Time) (*Watch, error) {
+	w := &Watch{engine: board.Engine(), board: board, from: from, byName: map[string]*watched{}, readers: map[*rule.Cond]*watched{}, gapNow: true}
 	for _, t := range triggers {
 		if err := w.add(t, env); err != nil {
 			return nil, fmt.Errorf("trigger %q: %w", t.Name, err)
@@ -90,13 +110,18 @@ func New(triggers []plan.Trigger, env rule.Env, engine *signal.Engine, from time
 }
 
 func (w *Watch) add(t plan.Trigger, env rule.Env) error {
-	tr := &watched{Trigger: t}
+	tr := &watched{Trigger: t, index: len(w.triggers)}
 	var err error
-	if tr.condition, err = w.compile(t.Condition, env, ""); err != nil {
+	if tr.condition, err = w.compile(tr, t.Condition, env, ""); err != nil {
 		return fmt.Errorf("condition: %w", err)
 	}
+	if t.Context != "" {
+		if tr.context, err = w.compile(tr, t.Context, env, ""); err != nil {
+			return fmt.Errorf("context: %w", err)
+		}
+	}
 	if t.Clear != "" {
-		if tr.clear, err = w.compile(t.Clear, env, ""); err != nil {
+		if tr.clear, err = w.compile(tr, t.Clear, env, ""); err != nil {
 			return fmt.Errorf("clear: %w", err)
 		}
 	}
@@ -112,16 +137,19 @@ func (w *Watch) add(t plan.Trigger, env rule.Env) error {
 		}
 	}
 	w.triggers = append(w.triggers, tr)
+	w.byName[tr.Name] = tr
+	tr.read()
+	tr.evaluate(time.Time{})
 	return nil
 }
 
-func (w *Watch) compile(expr string, env rule.Env, source string) (*rule.Cond, error) {
+func (w *Watch) compile(tr *watched, expr string, env rule.Env, source string) (*rule.Cond, error) {
 	if faults := rule.CheckCondition(expr, env); len(faults) > 0 {
 		return nil, faults[0]
 	}
-	cond, err := rule.Compile(expr, env, w.engine, source)
-	if err == nil && cond.Aging() {
-		w.ages = true
+	cond, err := w.board.Compile(expr, env, source)
+	if err == nil {
+		w.readers[cond] = tr
 	}
 	return cond, err
 }
@@ -140,7 +168,7 @@ func (w *Watch) addSources(tr *watched, env rule.Env) error {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		condition, err := w.compile(tr.Condition, env, name)
+		condition, err := w.compile(tr, tr.Condition, env, name)
 		if err != nil {
 			return fmt.Errorf("condition on %s: %w", name, err)
 		}
@@ -161,88 +189,112 @@ func (w *Watch) Apply(at time.Time, e lifeboat.Event) {
 	if w.from.IsZero() {
 		w.from = at
 	}
-	if _, is := e.(lifeboat.PlanLoaded); is {
-		w.engine.Register(at) // before anything looks at the new book
-	}
-	w.advance(at)
 	switch e := e.(type) {
 	case lifeboat.Instant:
-		w.engine.Take(at, e)
-		w.evaluate(at)
-	case lifeboat.Receipt, lifeboat.PlanLoaded:
-		w.evaluate(at)
+		due := w.advanceBefore(at)
+		w.board.Take(at, e)
+		w.stepped(at)
+		if due { // at one time, prices come before timers
+			w.board.Tick(at)
+			w.stepped(at)
+		}
+		w.gapNow = w.gapNow || w.heard(at) || w.portfolio && w.engine.BookVersion() != w.ofBook
+	case lifeboat.Receipt:
+		w.advance(at)
+		w.board.Count(at)
+		w.stepped(at)
+		w.gapNow = true
+	case lifeboat.PlanLoaded:
+		w.engine.Register(at) // before anything looks at the new book
+		w.advance(at)
+		w.board.Count(at)
+		w.stepped(at)
+		w.gapNow = true
 	case lifeboat.Firing:
-		for _, tr := range w.triggers {
-			if tr.Name == e.Trigger {
-				tr.fired, tr.cleared, tr.since = e.State == lifeboat.Fired, e.State == lifeboat.Cleared, at
-			}
+		if tr := w.byName[e.Trigger]; tr != nil {
+			tr.fired, tr.cleared, tr.since = e.State == lifeboat.Fired, e.State == lifeboat.Cleared, at
+			w.stir(tr)
 		}
 	case lifeboat.Gap:
 		w.note(e)
-	default:
-		return
+		w.gapNow = true
 	}
-	w.resting = false
+	w.advance(at) // also with what is none of the watch's business: time has passed
 }
 
-// advance evaluates at every time up to the given one at which something changed although nothing was read: a series
-// went stale or an age passed its limit. Whether the flow asked in between makes no difference to what it finds.
+// advance lets everything happen up to the given time that happens although nothing is read: a series goes stale, an
+// age passes its limit. Whether the flow asked in between makes no difference to what it finds.
 func (w *Watch) advance(to time.Time) {
+	if w.advanceBefore(to) {
+		w.board.Tick(to)
+		w.stepped(to)
+	}
+}
+
+// advanceBefore stops short of what happens at the given time itself, and reports whether something does.
+func (w *Watch) advanceBefore(to time.Time) (due bool) {
 	if to.After(w.asked) {
 		w.asked = to
 	}
-	for w.ages || w.engine.MayGoStale(to) {
-		t := w.changes(w.evaluated)
-		if t.IsZero() || t.After(to) {
-			return
+	for w.board.MayChange(to) {
+		t := w.board.NextChange(w.evaluated)
+		if t.IsZero() || !t.Before(to) {
+			return t.Equal(to)
 		}
-		w.evaluate(t)
+		w.board.Tick(t)
+		w.stepped(t)
 	}
+	return false
 }
 
-// changes is the first time after the given one at which time alone may change a condition; zero when it cannot.
-func (w *Watch) changes(after time.Time) time.Time {
-	first := w.engine.NextStale(after)
-	if !w.ages {
-		return first
-	}
-	for _, tr := range w.triggers {
-		first = sooner(first, tr.condition.Changes(after))
-		if tr.clear != nil {
-			first = sooner(first, tr.clear.Changes(after))
+// stepped looks at the triggers whose conditions the board's last step changed.
+func (w *Watch) stepped(at time.Time) {
+	if w.evaluated.IsZero() { // a condition that never changes is never told as changed
+		for _, tr := range w.triggers {
+			tr.evaluate(at)
+			w.stir(tr)
 		}
 	}
-	return first
-}
-
-func (w *Watch) evaluate(at time.Time) {
-	for _, tr := range w.triggers {
-		tr.evaluate(at)
+	for _, cond := range w.board.Changed() {
+		if tr := w.readers[cond]; tr != nil {
+			tr.evaluate(at)
+			w.stir(tr)
+		}
 	}
 	if at.After(w.evaluated) {
 		w.evaluated = at
 	}
-	w.resting = false
+}
+
+func (w *Watch) stir(tr *watched) {
+	if !tr.stirs {
+		tr.stirs = true
+		w.stirred = append(w.stirred, tr)
+	}
 }
 
 func (tr *watched) evaluate(at time.Time) {
-	tr.truth = tr.ask(at)
+	condition := tr.ask()
+	tr.truth = condition
+	if tr.context != nil && truthOf(tr.context) == no {
+		tr.truth = no
+	}
 	tr.held.move(at, tr.truth)
-	tr.clearTruth = not(tr.truth)
+	tr.clearTruth = not(condition)
 	if tr.clear != nil {
-		tr.clearTruth = min(tr.clearTruth, truthOf(tr.clear, at))
+		tr.clearTruth = min(tr.clearTruth, truthOf(tr.clear))
 	}
 	tr.clearHeld.move(at, tr.clearTruth)
 }
 
 // ask the condition, of as many sources as the trigger wants.
-func (tr *watched) ask(at time.Time) truth {
+func (tr *watched) ask() truth {
 	if tr.Sources <= 1 {
-		return truthOf(tr.condition, at)
+		return truthOf(tr.condition)
 	}
 	var agree, open int
 	for _, s := range tr.sources {
-		switch truthOf(s.condition, at) {
+		switch truthOf(s.condition) {
 		case yes:
 			agree++
 		case unknown:
@@ -261,22 +313,76 @@ func (tr *watched) ask(at time.Time) truth {
 // Next tells firings, clearings and gaps that follow now. What was told is told again until it was applied.
 func (w *Watch) Next(at time.Time) []lifeboat.Event {
 	w.advance(at)
-	if w.resting && (w.due.IsZero() || at.Before(w.due)) {
-		return nil
-	}
 	if at.Before(w.from) || w.from.IsZero() {
 		return nil
 	}
-	events := w.gapNews(at)
-	for _, tr := range w.triggers {
+	if !w.holdDue.IsZero() && !at.Before(w.holdDue) {
+		w.wake(at)
+	}
+	var events []lifeboat.Event
+	if w.gapNow || w.falls != w.engine.Falls() || !w.gapDue.IsZero() && !at.Before(w.gapDue) {
+		events = w.gapNews(at)
+	}
+	if len(w.stirred) == 0 {
+		return events
+	}
+	slices.SortFunc(w.stirred, func(a, b *watched) int { return a.index - b.index })
+	for _, tr := range w.stirred {
 		if state, news := tr.news(at); news {
 			events = append(events, tr.firing(at, state))
 		}
 	}
 	if len(events) == 0 {
-		w.rest()
+		w.settle()
 	}
 	return events
+}
+
+// wake the triggers whose wait is over.
+func (w *Watch) wake(at time.Time) {
+	w.holdDue = time.Time{}
+	waiting := w.waiting[:0]
+	for _, tr := range w.waiting {
+		switch due := tr.due(); {
+		case due.IsZero():
+			tr.waits = false
+			continue
+		case !due.After(at):
+			w.stir(tr)
+		default:
+			w.holdDue = sooner(w.holdDue, due)
+		}
+		waiting = append(waiting, tr)
+	}
+	w.waiting = waiting
+}
+
+// settle notes which of the triggers that had no news will have some if nothing changes.
+func (w *Watch) settle() {
+	for _, tr := range w.stirred {
+		tr.stirs = false
+		due := tr.due()
+		if due.IsZero() {
+			continue
+		}
+		w.holdDue = sooner(w.holdDue, later(due, w.from))
+		if !tr.waits {
+			tr.waits = true
+			w.waiting = append(w.waiting, tr)
+		}
+	}
+	w.stirred = w.stirred[:0]
+}
+
+// due is when the trigger has news if nothing changes; zero when it has none then.
+func (tr *watched) due() time.Time {
+	switch {
+	case tr.fired && tr.clearTruth == yes:
+		return tr.clearHeld.ends(time.Duration(tr.ClearFor))
+	case !tr.fired && tr.truth == yes:
+		return later(tr.held.ends(time.Duration(tr.For)), tr.cool())
+	}
+	return time.Time{}
 }
 
 func (tr *watched) news(at time.Time) (state lifeboat.FiringState, news bool) {
@@ -297,7 +403,7 @@ func (tr *watched) cool() time.Time {
 func (tr *watched) firing(at time.Time, state lifeboat.FiringState) lifeboat.Firing {
 	f := lifeboat.Firing{Trigger: tr.Name, Tier: tr.Tier, Severity: tr.Severity, State: state, Values: tr.values(at)}
 	for _, s := range tr.sources {
-		if truthOf(s.condition, at) == yes {
+		if truthOf(s.condition) == yes {
 			f.Sources = append(f.Sources, s.name)
 		}
 	}
@@ -315,44 +421,48 @@ func (tr *watched) values(at time.Time) map[string]float64 {
 	return values
 }
 
-// Due is when a hold or a cool-down ends, or a series goes stale.
+// Due is a time before which Next has no news unless something is applied: a hold or a cool-down may end then, or a
+// series go stale. It may turn out that nothing does.
 func (w *Watch) Due() time.Time {
-	if !w.resting {
-		w.rest()
+	switch {
+	case w.from.IsZero():
+		return time.Time{}
+	case w.asked.Before(w.from):
+		return w.from
 	}
-	return w.due
+	due := sooner(sooner(w.holdDue, w.gapDue), w.board.Soonest())
+	if w.gapNow || w.falls != w.engine.Falls() || len(w.stirred) > 0 || !due.IsZero() && !due.After(w.asked) {
+		due = w.exactDue()
+	}
+	if !due.IsZero() && due.Before(w.from) {
+		return w.from
+	}
+	return due
 }
 
-// rest notes until when there is no news unless something is applied.
-func (w *Watch) rest() {
-	w.resting, w.due = true, time.Time{}
-	if w.from.IsZero() {
-		return
-	}
+// exactDue looks everywhere. What was due until now had its turn.
+func (w *Watch) exactDue() time.Time {
+	var first time.Time
 	consider := func(t time.Time) {
-		if t.Before(w.from) {
-			t = w.from
-		}
-		if t.After(w.asked) {
-			w.due = sooner(w.due, t)
+		if t = later(t, w.from); t.After(w.asked) {
+			first = sooner(first, t)
 		}
 	}
-	if t := w.changes(w.evaluated); !t.IsZero() {
+	if t := w.board.NextChange(later(w.evaluated, w.asked)); !t.IsZero() {
 		consider(t)
 	}
-	for _, c := range w.watchedChannels() {
-		if t := w.engine.StaleAt(c.series, c.source, w.from); !t.IsZero() && !w.isOpen(c) {
-			consider(t)
-		}
+	w.gapDue = w.nextMissed()
+	if !w.gapDue.IsZero() {
+		consider(w.gapDue)
 	}
+	w.holdDue = time.Time{}
 	for _, tr := range w.triggers {
-		switch {
-		case tr.fired && tr.clearTruth == yes:
-			consider(tr.clearHeld.ends(time.Duration(tr.ClearFor)))
-		case !tr.fired && tr.truth == yes:
-			consider(later(tr.held.ends(time.Duration(tr.For)), tr.cool()))
+		if due := tr.due(); !due.IsZero() { // what nobody has asked for yet stays due
+			w.holdDue = sooner(w.holdDue, due)
+			consider(due)
 		}
 	}
+	return first
 }
 
 func sooner(a, b time.Time) time.Time {

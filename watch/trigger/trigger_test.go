@@ -61,7 +61,7 @@ func (s setting) open(t *testing.T) *desk {
 	for _, p := range s.positions {
 		env.Symbols = append(env.Symbols, p.Symbol)
 	}
-	watch, err := trigger.New(s.triggers, env, engine, s.from)
+	watch, err := trigger.New(s.triggers, env, rule.NewBoard(engine, s.calendar), s.from)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -347,7 +347,7 @@ func TestContradictoryPlansAreRefused(t *testing.T) {
 		{plan.Trigger{Name: "x", Condition: "VIX > 3", Clear: "VUX < 2"}, `trigger "x": clear: nothing provides the series VUX; did you mean VIX?`},
 	} {
 		engine := signal.New(signal.Config{})
-		if _, err := trigger.New([]plan.Trigger{c.trigger}, rule.Env{Series: []string{"VIX"}}, engine, time.Time{}); err == nil || err.Error() != c.want {
+		if _, err := trigger.New([]plan.Trigger{c.trigger}, rule.Env{Series: []string{"VIX"}}, rule.NewBoard(engine, nil), time.Time{}); err == nil || err.Error() != c.want {
 			t.Errorf("%v", err)
 		}
 	}
@@ -386,7 +386,7 @@ func TestReplay(t *testing.T) {
 		if a, b := d.watch.Status(now), again.watch.Status(now); !reflect.DeepEqual(a, b) {
 			t.Fatalf("minute %d:\n%+v\n%+v", n, a, b)
 		}
-		if a, b := d.watch.Due(), again.watch.Due(); !a.Equal(b) {
+		if a, b := d.watch.ExactDue(), again.watch.ExactDue(); !a.Equal(b) {
 			t.Fatalf("minute %d: due at %s and %s", n, a, b)
 		}
 	}
@@ -504,7 +504,7 @@ func BenchmarkTwentyYears(b *testing.B) {
 		book.Apply(time.Time{}, lifeboat.PlanLoaded{Positions: positions})
 		engine := signal.New(signal.Config{Book: book, Calendar: nyse,
 			StaleAfter: func(lifeboat.Series, string) time.Duration { return 12 * time.Hour }})
-		watch, err := trigger.New(many(20), rule.Env{Symbols: symbols}, engine, time.Time{})
+		watch, err := trigger.New(many(20), rule.Env{Symbols: symbols}, rule.NewBoard(engine, nyse), time.Time{})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -519,4 +519,18 @@ func BenchmarkTwentyYears(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(len(tape)), "instants/op")
+}
+
+// A window that cannot hold all its readings blinds its trigger, and the trigger says so.
+func TestAnOverfullWindowSaysSo(t *testing.T) {
+	d := setting{triggers: []plan.Trigger{{Name: "calm", Condition: "VIX < min(VIX, 24h) OR VIX > 90"}}}.open(t)
+	at, readings := start, []lifeboat.Reading{vix(20)}
+	for range 1_100_000 {
+		at = at.Add(50 * time.Millisecond)
+		d.watch.Apply(at, lifeboat.Instant{At: at, Readings: readings})
+	}
+	s := d.watch.Status(at)[0]
+	if want := "its window holds more readings of VIX than are kept; write it in sessions, such as 30d"; s.Phase != trigger.NoData || s.Why != want {
+		t.Errorf("%s: %q", s.Phase, s.Why)
+	}
 }
