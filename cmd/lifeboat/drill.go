@@ -25,6 +25,7 @@ import (
 	"lifeboat/plan"
 	"lifeboat/session"
 	"lifeboat/watch/feed/tape"
+	"lifeboat/watch/history"
 )
 
 func drillCommand() *cobra.Command {
@@ -77,6 +78,10 @@ SERIES.open, .high, .low, .close, .volume:
 
   lifeboat drill run --history prices.csv --from 2020-01-02 --to 2020-06-30 --plan myplan
 
+or a store that lifeboat history import made:
+
+  lifeboat drill run --history history --from 2022-05-01 --to 2022-06-30 --plan myplan
+
 Rows before --from warm the signals up. With --out DIR it writes a report
 (Markdown, charts, JSON), a post-incident review, and a line in the log of the
 quarter (DRP_Log_2026_Q4.md). With --json one JSON object goes to stdout.
@@ -95,7 +100,7 @@ the history is wrong.`,
 	f.StringVar(&o.plan, "plan", ".", "`DIR` of the plan")
 	f.StringVar(&o.out, "out", "", "`DIR` for the report, the review and the quarter's log")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object on stdout")
-	f.StringArrayVar(&o.history, "history", nil, "CSV `FILE` with prices, instead of a scenario; may be repeated, or followed by more files")
+	f.StringArrayVar(&o.history, "history", nil, "CSV `FILE` with prices, or the folder of a history store, instead of a scenario; may be repeated, or followed by more")
 	f.StringVar(&o.from, "from", "", "first `DAY` of the drill (2020-01-02); earlier rows are warm-up")
 	f.StringVar(&o.to, "to", "", "last `DAY` of the drill")
 	f.StringVar(&o.calendar, "calendar", "", "whose days those of --history are, `NAME` being nyse or 24/7; found out from the dates when absent")
@@ -113,9 +118,9 @@ func rehearse(c *cobra.Command, o drillOptions, args []string) (drill.Result, *j
 	if options.Plan, err = app.LoadPlan(o.plan, options.Tape.Names()...); err != nil {
 		return none, nil, err
 	}
-	if o.out != "" { // before the work, not after it
-		if err := os.MkdirAll(o.out, 0o755); err != nil {
-			return none, nil, notWritten(o.out, err)
+	if o.out != "" {
+		if err := makeBeside(o.out, o.plan); err != nil {
+			return none, nil, err
 		}
 	}
 	options.Tape = options.Tape.Rename(drill.Cast(options.Plan, options.Scenario))
@@ -195,6 +200,9 @@ func readTape(name string, options tape.Options) (*tape.Tape, error) {
 		return nil, noHistory(fmt.Sprintf("the history %s cannot be opened: %v", name, reasonOf(err)))
 	}
 	defer f.Close()
+	if history.Is(name) {
+		return storeTape(context.Background(), name)
+	}
 	if info, err := f.Stat(); err == nil && info.IsDir() {
 		return nil, noHistory(fmt.Sprintf("the history %s is a directory", name))
 	}
@@ -215,19 +223,15 @@ func reasonOf(err error) error {
 
 // within narrows a drill to --from and --to.
 func (o drillOptions) within(options drill.Options) (drill.Options, error) {
-	for _, bound := range []struct {
-		flag, text string
-		time       *time.Time
-		more       time.Duration
-	}{{"--from", o.from, &options.From, 0}, {"--to", o.to, &options.To, 30 * time.Hour}} { // a session of the last day closes before 06:00 UTC of the next
-		if bound.text == "" {
-			continue
-		}
-		day, err := time.Parse(time.DateOnly, bound.text)
-		if err != nil {
-			return options, &lifeboat.Problem{Reason: "usage", What: fmt.Sprintf("%s %q is not a date such as 2020-03-16", bound.flag, bound.text), Next: "lifeboat drill run --help"}
-		}
-		*bound.time = day.Add(bound.more)
+	from, to, err := o.days("lifeboat drill run --help")
+	if err != nil {
+		return options, err
+	}
+	if o.from != "" {
+		options.From = from
+	}
+	if o.to != "" {
+		options.To = to
 	}
 	if options.To.Before(options.From) || o.to != "" && o.to < o.from {
 		return options, &lifeboat.Problem{Reason: "usage", What: fmt.Sprintf("the drill would end (%s) before it begins (%s)", lastDay(o, options), options.From.Format(time.DateOnly)),
@@ -242,6 +246,25 @@ func (o drillOptions) within(options drill.Options) (drill.Options, error) {
 	}
 	options.To = played.Instants[len(played.Instants)-1].At
 	return options, nil
+}
+
+// days of --from and --to; zero where a flag is absent. help is the command that tells of them.
+func (o drillOptions) days(help string) (from, to time.Time, err error) {
+	for _, bound := range []struct {
+		flag, text string
+		time       *time.Time
+		more       time.Duration
+	}{{"--from", o.from, &from, 0}, {"--to", o.to, &to, 30 * time.Hour}} { // a session of the last day closes before 06:00 UTC of the next
+		if bound.text == "" {
+			continue
+		}
+		day, err := time.Parse(time.DateOnly, bound.text)
+		if err != nil {
+			return from, to, &lifeboat.Problem{Reason: "usage", What: fmt.Sprintf("%s %q is not a date such as 2020-03-16", bound.flag, bound.text), Next: help}
+		}
+		*bound.time = day.Add(bound.more)
+	}
+	return from, to, nil
 }
 
 // lastDay as the person gave it, or as the scenario has it.
@@ -263,15 +286,23 @@ func (o drillOptions) tell(c *cobra.Command, result drill.Result, story *journal
 	if o.asJSON {
 		return report.JSON(c.OutOrStdout(), result)
 	}
-	width, colour := 100, false
-	if f, ok := c.OutOrStdout().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		colour = os.Getenv("NO_COLOR") == ""
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
-			width = w
-		}
-	}
+	width, colour := screenOf(c)
 	report.Terminal(c.OutOrStdout(), result, width, colour)
 	return nil
+}
+
+// screenOf says how wide what a command prints may be, and whether it may have colours.
+func screenOf(c *cobra.Command) (width int, colour bool) {
+	const usual = 100
+	f, ok := c.OutOrStdout().(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return usual, false
+	}
+	colour = os.Getenv("NO_COLOR") == ""
+	if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+		return w, colour
+	}
+	return usual, colour
 }
 
 // file writes the report, the review and the line in the quarter's log. The log is dated by the real clock: it says

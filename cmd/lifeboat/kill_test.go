@@ -163,6 +163,10 @@ func killed(t *testing.T, seed uint64) {
 	kills := 0
 	for ; kills < 100; kills++ {
 		time.Sleep(time.Duration(100+dice.IntN(500)) * time.Millisecond)
+		if kills%2 == 1 { // it is stopping, and perhaps saves its state
+			_ = l.process.Process.Signal(syscall.SIGTERM)
+			time.Sleep(time.Duration(dice.IntN(8000)) * time.Microsecond)
+		}
 		_ = l.process.Process.Kill()
 		l.wait()
 		l.price(1700-kills, 25000)

@@ -63,8 +63,8 @@ keeps the evidence.
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(helpCommand())
-	root.AddCommand(initCommand(), checkCommand(), fmtCommand(), schemaCommand(), drillCommand(), serveCommand(),
-		statusCommand(), answerCommand(), incidentCommand(), logCommand(), journalCommand(), ruleCommand())
+	root.AddCommand(initCommand(), checkCommand(), fmtCommand(), schemaCommand(), drillCommand(), backtestCommand(), serveCommand(),
+		statusCommand(), answerCommand(), incidentCommand(), logCommand(), journalCommand(), coverageCommand(), ruleCommand(), evalCommand(), historyCommand(), riskCommand())
 	for _, c := range append(root.Commands(), root) {
 		refuseUnknown(c)
 	}

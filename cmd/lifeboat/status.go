@@ -112,7 +112,11 @@ func tellStatus(w io.Writer, s api.Status) {
 	for _, r := range s.Runs {
 		fmt.Fprintf(w, "run %s of %q since %s, at step %q\n", r.ID, r.Playbook, stamp(r.Started), r.Step)
 	}
-	fmt.Fprintf(w, "open orders: %d\n\n", s.Orders)
+	fmt.Fprintf(w, "open orders: %d\n", s.Orders)
+	if s.Missed != "" {
+		fmt.Fprintf(w, "%s (lifeboat coverage)\n", s.Missed)
+	}
+	fmt.Fprintln(w)
 	for _, t := range s.Triggers {
 		note := ""
 		if len(t.NoData) > 0 {
