@@ -189,7 +189,7 @@ func (o drillOptions) ownHistory(files []string) (drill.Options, error) {
 		return drill.Options{}, err
 	}
 	if len(t.Instants) == 0 {
-		return drill.Options{}, &lifeboat.Problem{Reason: "tape-invalid", What: "the history holds no price at all", Money: "no drill was run", Next: "look at the file: a date column, then one column per series"}
+		return drill.Options{}, &lifeboat.Problem{Reason: "tape-invalid", What: "the history holds no price at all", Money: "nothing was played", Next: "look at the file: a date column, then one column per series"}
 	}
 	return o.within(drill.Options{Tape: t, From: t.Instants[0].At, To: t.Instants[len(t.Instants)-1].At})
 }
@@ -210,7 +210,7 @@ func readTape(name string, options tape.Options) (*tape.Tape, error) {
 }
 
 func noHistory(what string) error {
-	return &lifeboat.Problem{Reason: "not-found", What: what, Money: "no drill was run", Next: "give the path of a CSV file"}
+	return &lifeboat.Problem{Reason: "not-found", What: what, Money: "nothing was played", Next: "give the path of a CSV file"}
 }
 
 // reasonOf a failure without the path, which the sentence around it names already.
@@ -235,14 +235,14 @@ func (o drillOptions) within(options drill.Options) (drill.Options, error) {
 	}
 	if options.To.Before(options.From) || o.to != "" && o.to < o.from {
 		return options, &lifeboat.Problem{Reason: "usage", What: fmt.Sprintf("the drill would end (%s) before it begins (%s)", lastDay(o, options), options.From.Format(time.DateOnly)),
-			Money: "no drill was run", Next: "give --to a later day than --from"}
+			Money: "nothing was played", Next: "give --to a later day than --from"}
 	}
 	played := options.Tape.Between(options.From, options.To)
 	if len(played.Instants) == 0 {
 		first, last := options.Tape.Instants[0].At, options.Tape.Instants[len(options.Tape.Instants)-1].At
 		return options, &lifeboat.Problem{Reason: "tape-invalid", What: fmt.Sprintf("there is no price between %s and %s; the history runs from %s to %s",
 			options.From.Format(time.DateOnly), lastDay(o, options), first.Format(time.DateOnly), last.Format(time.DateOnly)),
-			Money: "no drill was run", Next: "choose --from and --to within it"}
+			Money: "nothing was played", Next: "choose --from and --to within it"}
 	}
 	options.To = played.Instants[len(played.Instants)-1].At
 	return options, nil
