@@ -61,6 +61,10 @@ func notes(p *plan.Plan) []string {
 			all = append(all, fmt.Sprintf("trigger %q has neither cooldown nor clear_for: when it clears and fires anew, playbook %q sells a further share", t.Name, t.Playbook))
 		}
 	}
+	unfed, _ := app.UnfedTriggers(p) // what does not compile was told as a fault
+	for _, u := range unfed {
+		all = append(all, fmt.Sprintf("trigger %q reads %s, and no feed of the plan brings it: live it has no data", u.Trigger, joined(u.Series)))
+	}
 	for _, d := range p.Drills {
 		s, err := scenario.ByName(d.Scenario)
 		if err != nil {
@@ -77,6 +81,14 @@ func notes(p *plan.Plan) []string {
 		}
 	}
 	return all
+}
+
+func joined(series []lifeboat.Series) string {
+	names := make([]string, len(series))
+	for i, s := range series {
+		names[i] = string(s)
+	}
+	return strings.Join(names, ", ")
 }
 
 // sellsAnew reports a playbook that sells a share of what is held then, so that carrying it out twice sells twice. Moving
