@@ -35,13 +35,13 @@ people: [{name: Ana, role: owner}]
 playbooks:
   - name: leave
     steps:
-      - {name: sure, check: {that: "return(BTC, 90m) < 1%"}, timeout: 3h}
-      - {name: first, rebalance: "reduce crypto by 10%", timeout: 1h}
+      - {name: sure, check: {that: "return(BTC, 90m) < 1%"}, timeout: 180m20s}
+      - {name: first, rebalance: "reduce crypto by 10%", timeout: 60m20s}
       - {name: breathe, wait: 40m20s}
       - {name: second, rebalance: "reduce crypto by 10%", timeout: 70m20s}
   - name: consult
     steps:
-      - {name: ask, approve: owner, timeout: 2h}
+      - {name: ask, approve: owner, timeout: 120m20s}
 `
 
 const savedNotUsed = "the saved state is not used"
