@@ -86,10 +86,9 @@ func newRehearsal(o Options) (*rehearsal, error) {
 		d.venues = append(d.venues, v)
 		traders[account.Name] = v
 	}
-	system, err := app.Build(app.Parts{
-		Plan: o.Plan, Sources: sources(o.Tape), Calendar: o.Tape.Calendar, Calendars: ownCalendars(o.Tape), StaleAfter: staleAfter(o), From: o.From,
-		Journal: d.story, Hands: venue.NewDesk(traders, d.people),
-	})
+	parts := Heard(o.Plan, o.Tape, o.Scenario, o.From)
+	parts.Journal, parts.Hands = d.story, venue.NewDesk(traders, d.people)
+	system, err := app.Build(parts)
 	d.System = system
 	return d, err
 }
