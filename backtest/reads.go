@@ -26,15 +26,15 @@ func (r reader) any(of []lifeboat.Series) bool {
 
 // readers finds out what each trigger reads with the series that a history brings.
 func readers(p *plan.Plan, parts app.Parts) ([]reader, error) {
-	parts.Plan = only(p, nil)
-	system, err := app.Build(parts)
+	parts.Plan = p
+	board, err := app.Board(parts)
 	if err != nil {
 		return nil, err
 	}
 	env := app.Env(p, parts.Sources)
 	var all []reader
 	for _, t := range p.Triggers {
-		cond, err := rule.Compile(t.Condition, env, system.Signals, "")
+		cond, err := board.Compile(t.Condition, env, "")
 		if err != nil {
 			return nil, fmt.Errorf("trigger %q: %w", t.Name, err)
 		}

@@ -29,7 +29,6 @@ type Board struct {
 	slotOf map[string]slotID
 	factOf map[string]factID
 	ofNode []slotID // :: signal.ID → slot, -1 where none
-	conds  []*Cond
 
 	begun     bool
 	slotQueue queue
@@ -231,9 +230,8 @@ func (q *queue) pop() int32 {
 	}
 }
 
-// cond makes a fact or slot one that somebody asked for.
+// add lets a condition be told of when its fact flips. A number is only asked for.
 func (b *Board) add(c *Cond) {
-	b.conds = append(b.conds, c)
 	if c.isTruth() {
 		f := &b.facts[c.fact]
 		f.conds = append(slices.Clip(f.conds), c)

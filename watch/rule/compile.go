@@ -172,7 +172,7 @@ func (b *builder) since(e *expression) slotID {
 		b.facts[fact].clocks = append(b.facts[fact].clocks, id)
 		b.clocks = append(b.clocks, id)
 	}
-	b.tell("since", func(at time.Time) (float64, bool) {
+	b.tell(write(e), func(at time.Time) (float64, bool) {
 		s := &b.slots[id]
 		if s.holds || !s.known {
 			return 0, s.known

@@ -31,7 +31,6 @@ import (
 
 	"lifeboat"
 	"lifeboat/plan"
-	"lifeboat/watch/signal"
 )
 
 // Env is what an expression may speak of.
@@ -76,11 +75,6 @@ func CheckCondition(expr string, env Env) []Fault {
 	return faults
 }
 
-// Compile puts an expression on a board of its own, for who asks about one only.
-func Compile(expr string, env Env, engine *signal.Engine, source string) (*Cond, error) {
-	return NewBoard(engine, nil).Compile(expr, env, source)
-}
-
 // Cond is an expression on a board.
 type Cond struct {
 	board    *Board
@@ -100,9 +94,6 @@ type told struct {
 	name string
 	read func(at time.Time) (v float64, known bool)
 }
-
-// Board that the expression is on.
-func (c *Cond) Board() *Board { return c.board }
 
 func (c *Cond) isTruth() bool { return c.typ == Boolean }
 

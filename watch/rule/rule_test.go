@@ -137,23 +137,30 @@ var at = time.Date(2020, 3, 12, 10, 30, 0, 0, time.UTC)
 // USDE is 1 at a and 0.65 at b.
 func compile(t *testing.T, expr, source string) *rule.Cond {
 	t.Helper()
+	cond, _ := onBoard(t, expr, source)
+	return cond
+}
+
+func onBoard(t *testing.T, expr, source string) (*rule.Cond, *rule.Board) {
+	t.Helper()
 	e := signal.New(signal.Config{
 		Sources:    map[lifeboat.Series][]string{"USDE": {"a", "b"}},
 		StaleAfter: func(lifeboat.Series, string) time.Duration { return 24 * time.Hour },
 	})
-	cond, err := rule.Compile(expr, env, e, source)
+	board := rule.NewBoard(e, nil)
+	cond, err := board.Compile(expr, env, source)
 	if err != nil {
 		t.Fatalf("%s: %v", expr, err)
 	}
 	read := func(when time.Time, readings ...lifeboat.Reading) {
-		cond.Board().Take(when, lifeboat.Instant{At: when, Readings: readings})
+		board.Take(when, lifeboat.Instant{At: when, Readings: readings})
 	}
 	read(at.Add(-48*time.Hour), lifeboat.Reading{Series: "DGS10", Value: 4}, lifeboat.Reading{Series: "SPY", Value: 100})
 	read(at.Add(-time.Hour), lifeboat.Reading{Series: "SPY", Value: 90}, lifeboat.Reading{Series: "VIX", Value: 35},
 		lifeboat.Reading{Series: "USDE", Source: "a", Value: 1}, lifeboat.Reading{Series: "USDE", Source: "b", Value: 1})
 	read(at.Add(-time.Minute), lifeboat.Reading{Series: "USDE", Source: "b", Value: 0.65})
-	cond.Board().Tick(at)
-	return cond
+	board.Tick(at)
+	return cond, board
 }
 
 func TestEval(t *testing.T) {
@@ -244,7 +251,7 @@ func TestASourcesOwnValues(t *testing.T) {
 }
 
 func TestValuesAreTold(t *testing.T) {
-	cond := compile(t, "stress AND drawdown( SPY ) > limit AND TLT < 3 AND age(SPY) < 2h", "")
+	cond, board := onBoard(t, "stress AND drawdown( SPY ) > limit AND TLT < 3 AND age(SPY) < 2h", "")
 	want := map[string]float64{"stress": 1, "VIX": 35, "drawdown(SPY)": 0.1, "limit": 0.15, "age(SPY)": 3600}
 	got := cond.Values(at)
 	for name, v := range want {
@@ -261,7 +268,7 @@ func TestValuesAreTold(t *testing.T) {
 	if cond.Portfolio() {
 		t.Error("it does not read the portfolio")
 	}
-	if next := cond.Board().NextChange(at); !next.Equal(at.Add(time.Hour + time.Second)) {
+	if next := board.NextChange(at); !next.Equal(at.Add(time.Hour + time.Second)) {
 		t.Errorf("the age passes two hours at %s", next)
 	}
 }
@@ -277,6 +284,16 @@ func TestTheSourceDocument(t *testing.T) {
 			t.Errorf("%s\n%s", expr, faults[0].Show(expr))
 		}
 		compile(t, expr, "")
+	}
+}
+
+// Two that differ are told under names that differ.
+func TestEverySinceIsTold(t *testing.T) {
+	got := compile(t, "since(VIX > 30) > 2h AND since(SPY < 95) > 3h", "").Values(at)
+	for _, name := range []string{"since(VIX > 30)", "since(SPY < 95)"} {
+		if _, told := got[name]; !told {
+			t.Errorf("%s is missing in %v", name, got)
+		}
 	}
 }
 
@@ -300,7 +317,7 @@ func FuzzCheck(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, expr string) {
 		faults := rule.Check(expr, env)
-		cond, err := rule.Compile(expr, env, signal.New(signal.Config{}), "")
+		cond, err := rule.NewBoard(signal.New(signal.Config{}), nil).Compile(expr, env, "")
 		if (faults == nil) != (err == nil) {
 			t.Fatalf("%q: Check says %v, Compile says %v", expr, faults, err)
 		}
@@ -324,7 +341,7 @@ func FuzzCheck(f *testing.F) {
 
 func BenchmarkCompile(b *testing.B) {
 	for b.Loop() {
-		if _, err := rule.Compile("portfolio_drawdown >= 0.15 AND spy_200d_ma_breach == true", env, signal.New(signal.Config{}), ""); err != nil {
+		if _, err := rule.NewBoard(signal.New(signal.Config{}), nil).Compile("portfolio_drawdown >= 0.15 AND spy_200d_ma_breach == true", env, ""); err != nil {
 			b.Fatal(err)
 		}
 	}
