@@ -79,12 +79,21 @@ func (b *Book) Apply(_ time.Time, e Event) {
 		if e.Order != nil {
 			b.orders[e.Key] = &bookedOrder{order: *e.Order}
 		}
+	case Reconciled:
+		for _, s := range e.Strange {
+			b.orders[s.Order.ID] = &bookedOrder{order: s.Order}
+			b.receipt(s.Receipt)
+		}
 	case Receipt:
-		if o := b.orders[e.Key]; o != nil && e.Status != Unknown {
-			b.settle(o, e)
-			if e.Status.Final() {
-				delete(b.orders, e.Key)
-			}
+		b.receipt(e)
+	}
+}
+
+func (b *Book) receipt(r Receipt) {
+	if o := b.orders[r.Key]; o != nil && r.Status != Unknown {
+		b.settle(o, r)
+		if r.Status.Final() {
+			delete(b.orders, r.Key)
 		}
 	}
 }

@@ -34,4 +34,10 @@ type Answer struct {
 	By       string `json:"by"`
 	Yes      bool   `json:"yes"`
 	Note     string `json:"note,omitempty"`
+	// Content is the digest of what the person was shown, when the question had a [Proposal].
+	Content string `json:"content,omitempty"`
+	// Factor that the answer was signed with; nil for none.
+	Factor *Factor `json:"factor,omitempty"`
+	// Evidence is what a person attached: a label and what it says.
+	Evidence map[string]string `json:"evidence,omitempty"`
 }

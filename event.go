@@ -42,6 +42,10 @@ func (RunFinished) Word() string    { return "run-finished" }
 func (Intent) Word() string         { return "intent" }
 func (Refused) Word() string        { return "refused" }
 func (Receipt) Word() string        { return "receipt" }
+func (Request) Word() string        { return "request" }
+func (BreakerMove) Word() string    { return "breaker" }
+func (Quarantine) Word() string     { return "quarantine" }
+func (Reconciled) Word() string     { return "reconciled" }
 
 // Decode turns a journalled body back into its event. A word this version does not know is an error, never skipped:
 // what was recorded must be understood before money moves again.
@@ -69,6 +73,10 @@ var decoders = map[string]func([]byte) (Event, error){
 	"intent":        decodeAs[Intent],
 	"refused":       decodeAs[Refused],
 	"receipt":       decodeAs[Receipt],
+	"request":       decodeAs[Request],
+	"breaker":       decodeAs[BreakerMove],
+	"quarantine":    decodeAs[Quarantine],
+	"reconciled":    decodeAs[Reconciled],
 }
 
 func decodeAs[E Event](body []byte) (Event, error) {

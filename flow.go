@@ -32,9 +32,15 @@ type Flow struct {
 	Stages  []Stage            // watch, decide, play: the order in which news travels
 	Allow   func(Intent) error // the authority behind an act, or a Denied problem
 	Hands   Hands
+	// Fence fails when this process may not act any more, because another one has taken over; nil never fails. It is
+	// asked before every act, after its intent was written.
+	Fence func() error
 
-	open     []undertaking // intents without a final receipt, in the order in which they were written
-	canceled map[Key]bool  // orders whose cancellation is in the journal: they are never sent any more
+	open       []undertaking // intents without a final receipt, in the order in which they were written
+	canceled   map[Key]bool  // orders whose cancellation is in the journal: they are never sent any more
+	known      map[Key]bool  // every order of the journal
+	quarantine Quarantined
+	since      time.Time // a comparison with a venue goes back this far
 }
 
 // Begin says under which plan all that follows happens.
@@ -51,9 +57,12 @@ func (f *Flow) Take(ctx context.Context, in Instant) error {
 	return f.Advance(ctx, in.At)
 }
 
-// Tell lets in what a person said.
-func (f *Flow) Tell(ctx context.Context, at time.Time, a Answer) error {
-	if err := f.record(at, a); err != nil {
+// Isolate puts accounts into quarantine: nothing is sent there until the venue was compared with the journal.
+func (f *Flow) Isolate(at time.Time, q Quarantine) error { return f.record(at, q) }
+
+// Tell lets in what a person said: an [Answer] or a [Request].
+func (f *Flow) Tell(ctx context.Context, at time.Time, said Event) error {
+	if err := f.record(at, said); err != nil {
 		return err
 	}
 	return f.Advance(ctx, at)
@@ -65,6 +74,9 @@ const roundsMax = 10_000
 // Advance brings in receipts and lets every stage speak until none has news. What never reached the other side is sent
 // only then: a stage may have thought better of it.
 func (f *Flow) Advance(ctx context.Context, at time.Time) error {
+	if err := f.reconcile(ctx, at); err != nil {
+		return err
+	}
 	absent, err := f.askAfterOpen(ctx, at)
 	if err != nil {
 		return err
@@ -131,7 +143,7 @@ func (f *Flow) Open() int {
 func (f *Flow) do(ctx context.Context, at time.Time, events []Event) error {
 	for i, e := range events {
 		if intent, ok := e.(Intent); ok {
-			if err := f.Allow(intent); err != nil {
+			if err := f.allowed(intent); err != nil {
 				events[i] = Refused{Key: intent.Key, Run: intent.Run, Why: err.Error()}
 			}
 		}
@@ -149,6 +161,14 @@ func (f *Flow) do(ctx context.Context, at time.Time, events []Event) error {
 	return nil
 }
 
+// allowed asks for the authority behind an act, and whether anything may be sent to its account.
+func (f *Flow) allowed(i Intent) error {
+	if why, held := f.quarantine.Holds(i.AccountOf()); held && i.Act != SendMessage {
+		return &Problem{Reason: "quarantined", What: fmt.Sprintf("the account %q is in quarantine: %s", i.AccountOf(), why), Money: "nothing was sent"}
+	}
+	return f.Allow(i)
+}
+
 func (f *Flow) record(at time.Time, events ...Event) error {
 	if err := f.Journal.Append(at, events...); err != nil {
 		return err
@@ -161,12 +181,20 @@ func (f *Flow) record(at time.Time, events ...Event) error {
 
 func (f *Flow) apply(at time.Time, e Event) {
 	f.Book.Apply(at, e)
+	f.quarantine.Apply(e)
 	switch e := e.(type) {
+	case Resumed:
+		f.since = e.Since.Add(-reconcileBefore)
 	case Intent:
-		f.open = append(f.open, undertaking{intent: e})
-		if e.Act == CancelOrder {
+		f.open = append(f.open, undertaking{intent: e, written: at})
+		switch e.Act {
+		case CancelOrder:
 			f.cancel(e.Cancel)
+		case PlaceOrder:
+			f.know(e.Key)
 		}
+	case Reconciled:
+		f.adopt(at, e)
 	case Receipt:
 		i := f.find(e.Key)
 		if i < 0 {

@@ -79,6 +79,12 @@ func (b *broker) Ask(_ context.Context, _ time.Time, i Intent) (Receipt, error) 
 	return Receipt{Key: i.Key, Account: "a", Status: Filled, Filled: decimal.NewFromInt(10), Price: decimal.NewFromInt(100)}, nil
 }
 
+func (b *broker) Memory(Intent) time.Duration { return 0 }
+
+func (b *broker) Orders(context.Context, time.Time, string, time.Time) ([]PlacedOrder, error) {
+	return nil, nil
+}
+
 func sale() Intent {
 	return Intent{Key: "k", Act: PlaceOrder, Run: "R1", Order: &Order{
 		ID: "k", Account: "a", Symbol: "SPY", Side: Sell, Type: Market, Quantity: decimal.NewFromInt(10), Arrival: decimal.NewFromInt(100)}}

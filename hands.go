@@ -3,6 +3,7 @@ package lifeboat
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -15,6 +16,10 @@ type Hands interface {
 	// Ask says where the act stands. ErrAbsent is proof that the act never reached the other side; any other
 	// error is none.
 	Ask(ctx context.Context, at time.Time, act Intent) (Receipt, error)
+	// Memory is how long the other side knows a key again; 0 is for ever. After that its not knowing a key proves nothing.
+	Memory(act Intent) time.Duration
+	// Orders lists what the venue of an account has received since a time under keys of lifeboat's, open ones always.
+	Orders(ctx context.Context, at time.Time, account string, since time.Time) ([]PlacedOrder, error)
 }
 
 // ErrAbsent is a venue's proof that it never saw a key, so that sending is safe.
@@ -22,8 +27,9 @@ var ErrAbsent = errors.New("the venue never saw this key")
 
 // An undertaking is an intent in the journal whose end is not.
 type undertaking struct {
-	intent Intent
-	last   Receipt // zero Status when nothing is known
+	intent  Intent
+	written time.Time
+	last    Receipt // zero Status when nothing is known
 }
 
 // askAfterOpen asks the other side about every open undertaking, and lists what provably never arrived.
@@ -59,6 +65,9 @@ func (f *Flow) send(ctx context.Context, at time.Time, key Key) error {
 		return nil // its end has become known
 	}
 	u := f.open[i]
+	if _, held := f.quarantine.Holds(u.intent.AccountOf()); held || u.last.Lost {
+		return nil // nothing is sent there, or a person is asked already
+	}
 	confirmed := u.last.Status != "" && u.last.Status != Unknown
 	if f.canceled[u.intent.Key] {
 		end := u.last
@@ -71,6 +80,9 @@ func (f *Flow) send(ctx context.Context, at time.Time, key Key) error {
 	if confirmed {
 		return nil
 	}
+	if memory := f.Hands.Memory(u.intent); memory > 0 && at.Sub(u.written) > memory {
+		return f.receive(at, lost(u.intent, fmt.Sprintf("the other side forgets keys after %s, so that it does not know this one proves nothing", memory)), u.last)
+	}
 	if u.intent.Act == PlaceOrder { // who stood behind it when it was written may not any more
 		if err := f.Allow(u.intent); err != nil {
 			return f.receive(at, Receipt{Key: key, Account: u.intent.AccountOf(), Status: OrderRejected, Why: err.Error()}, u.last)
@@ -80,6 +92,11 @@ func (f *Flow) send(ctx context.Context, at time.Time, key Key) error {
 }
 
 func (f *Flow) carryOut(ctx context.Context, at time.Time, intent Intent, last Receipt) error {
+	if f.Fence != nil {
+		if err := f.Fence(); err != nil {
+			return err
+		}
+	}
 	receipt, err := f.Hands.CarryOut(ctx, at, intent)
 	if err != nil {
 		receipt = unknown(intent, err)
@@ -103,10 +120,10 @@ func (f *Flow) find(key Key) int {
 
 // receive records a receipt that says something new. A reply that was overtaken on its way says less than what is known.
 func (f *Flow) receive(at time.Time, r, last Receipt) error {
-	if r.Status == last.Status && r.Filled.Equal(last.Filled) || r.Status != Unknown && r.Filled.LessThan(last.Filled) {
+	if r.Status == last.Status && r.Filled.Equal(last.Filled) && r.Lost == last.Lost || r.Status != Unknown && r.Filled.LessThan(last.Filled) {
 		return nil
 	}
-	if r.Status == Unknown && last.Status != "" {
+	if r.Status == Unknown && last.Status != "" && (!r.Lost || last.Lost) {
 		return nil // that the venue is out of reach does not unmake what it said before
 	}
 	return f.record(at, r)
@@ -114,6 +131,57 @@ func (f *Flow) receive(at time.Time, r, last Receipt) error {
 
 func unknown(intent Intent, err error) Receipt {
 	return Receipt{Key: intent.Key, Account: intent.AccountOf(), Status: Unknown, Why: err.Error()}
+}
+
+// lost is the receipt of an act about which nobody can be asked any more.
+func lost(intent Intent, why string) Receipt {
+	r := unknown(intent, errors.New(why))
+	r.Lost = true
+	return r
+}
+
+// reconcileBefore is how far before the last entry a comparison with a venue reaches: what was sent last may be older at
+// the venue than its entry here.
+const reconcileBefore = 24 * time.Hour
+
+// reconcile compares every account in quarantine with its venue. One that is out of reach stays where it is.
+func (f *Flow) reconcile(ctx context.Context, at time.Time) error {
+	for _, account := range f.quarantine.Unasked() {
+		placed, err := f.Hands.Orders(ctx, at, account, f.since)
+		if err != nil {
+			continue // it is asked again at the next round; until then nothing is sent to it
+		}
+		found := Reconciled{Account: account}
+		for _, o := range placed {
+			if f.known[o.Order.ID] {
+				found.Known++
+			} else {
+				found.Strange = append(found.Strange, o)
+			}
+		}
+		if err := f.record(at, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// adopt takes in orders that the journal did not know: they are never sent, and those still open are asked about.
+func (f *Flow) adopt(at time.Time, found Reconciled) {
+	for _, s := range found.Strange {
+		f.know(s.Order.ID)
+		if !s.Receipt.Status.Final() {
+			order := s.Order
+			f.open = append(f.open, undertaking{intent: Intent{Key: order.ID, Act: PlaceOrder, Order: &order}, written: at, last: s.Receipt})
+		}
+	}
+}
+
+func (f *Flow) know(order Key) {
+	if f.known == nil {
+		f.known = map[Key]bool{}
+	}
+	f.known[order] = true
 }
 
 func (f *Flow) cancel(key Key) {

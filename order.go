@@ -3,6 +3,7 @@ package lifeboat
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -59,19 +60,29 @@ const (
 	PlaceOrder  Act = "order"
 	CancelOrder Act = "cancel"
 	SendMessage Act = "message"
+	PerformTask Act = "task"
 )
 
-// Intent is one act on money or people, durable before it is carried out. Exactly one of Order, Cancel and Message
-// is set, as Act says.
+// Intent is one act on money, people or systems, durable before it is carried out. Exactly one of Order, Cancel, Message
+// and Task is set, as Act says.
 type Intent struct {
 	Key     Key      `json:"key"`
 	Act     Act      `json:"act"`
 	Run     string   `json:"run,omitempty"`
-	Step    int      `json:"step"`
+	Step    string   `json:"step,omitempty"`
 	Order   *Order   `json:"order,omitempty"`
 	Cancel  Key      `json:"cancel,omitempty"`
 	Account string   `json:"account,omitempty"` // of the order to cancel
 	Message *Message `json:"message,omitempty"`
+	Task    *Task    `json:"task,omitempty"`
+}
+
+// Task is an act on a system: a call, a command, a change of endpoints.
+type Task struct {
+	Kind string          `json:"kind"` // http, exec, terraform-plan, terraform-apply, failover
+	Spec json.RawMessage `json:"spec"` // the step's own text, pinned; secrets stay references
+	// Repeatable says that it may be carried out again under the same key when nobody knows whether it was.
+	Repeatable bool `json:"repeatable,omitempty"`
 }
 
 // Message is what people are told, or asked.
@@ -80,6 +91,18 @@ type Message struct {
 	Text string   `json:"text"`
 	// Question is set when an [Answer] with the intent's key is awaited.
 	Question bool `json:"question,omitempty"`
+	// Tier says how urgent it is: which channels are used, whether quiet hours count, whether it climbs when nobody
+	// acknowledges; 0 is a word of information.
+	Tier Tier `json:"tier,omitempty"`
+	// Thread is the key of the message that this one repeats or passes on; "" for a first one.
+	Thread Key `json:"thread,omitempty"`
+	// Subject is a short line for channels that have one.
+	Subject string `json:"subject,omitempty"`
+	// Proposal is what a yes permits, and Content its digest, which a second factor signs; "" where there is nothing to sign.
+	Proposal *Proposal `json:"proposal,omitempty"`
+	Content  string    `json:"content,omitempty"`
+	// Factor is the second factor that an answer needs; "" for none.
+	Factor string `json:"factor,omitempty"`
 }
 
 // Refused says that an intent was not carried out because nobody with the authority for it stood behind it.
@@ -101,6 +124,9 @@ const (
 	Expired       ReceiptStatus = "expired"
 	// Sent is a message handed to a channel, or a cancellation handed to a venue.
 	Sent ReceiptStatus = "sent"
+	// Performed is a task that was carried out, NotPerformed one that was carried out and failed.
+	Performed    ReceiptStatus = "performed"
+	NotPerformed ReceiptStatus = "not-performed"
 	// Unknown: the venue did not say. It is asked again; nothing is sent twice.
 	Unknown ReceiptStatus = "unknown"
 )
@@ -108,7 +134,7 @@ const (
 // Final reports whether nothing more can come.
 func (s ReceiptStatus) Final() bool {
 	switch s {
-	case Filled, Canceled, OrderRejected, Expired, Sent:
+	case Filled, Canceled, OrderRejected, Expired, Sent, Performed, NotPerformed:
 		return true
 	}
 	return false
@@ -125,6 +151,11 @@ type Receipt struct {
 	Fee     decimal.Decimal `json:"fee,omitzero"`    // in the base currency, in all
 	VenueID string          `json:"venue_id,omitempty"`
 	Why     string          `json:"why,omitempty"`
+	// Output is what a task said, shortened to 4 KiB, and Facts what a later step needs of it: a plan's hash, a file's name.
+	Output string            `json:"output,omitempty"`
+	Facts  map[string]string `json:"facts,omitempty"`
+	// Lost says that nobody can find out by asking any more: a person must look.
+	Lost bool `json:"lost,omitempty"`
 	// FilledAt is when the last fill happened at the venue.
 	FilledAt time.Time `json:"filled_at,omitzero"`
 }

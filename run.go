@@ -1,6 +1,9 @@
 package lifeboat
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // RunStarted pins a playbook: the run executes Content, whose hash is Hash, whatever the plan says later.
 type RunStarted struct {
@@ -18,12 +21,17 @@ type RunStarted struct {
 }
 
 // StepStarted begins one attempt at one step.
+//
+// A step is named by its path in the run: "2" is the second step of the playbook, "2.1" the first of those within it,
+// "2.SPY@broker.1" the first for that holding, "2.undo.1" the first of those that undo it.
 type StepStarted struct {
-	Run     string `json:"run"`
-	Step    int    `json:"step"` // 0-based
-	Name    string `json:"name"`
-	Kind    string `json:"kind"`
-	Attempt int    `json:"attempt"` // 1-based
+	Run     string   `json:"run"`
+	Step    string   `json:"step"`
+	Name    string   `json:"name"`
+	Kind    string   `json:"kind"`
+	Attempt int      `json:"attempt"`          // 1-based
+	Items   []string `json:"items,omitempty"`  // what a for_each goes through: SPY@broker
+	Branch  string   `json:"branch,omitempty"` // then or else, of an if
 }
 
 // Status of a step or a run.
@@ -37,6 +45,8 @@ const (
 	Skipped Status = "skipped"
 	// TimedOut is a step that did not end within its time-out.
 	TimedOut Status = "timed-out"
+	// Abandoned is a run that a person ended.
+	Abandoned Status = "abandoned"
 	// Superseded is a run that a run of a higher tier replaced.
 	Superseded Status = "superseded"
 )
@@ -44,10 +54,11 @@ const (
 // StepFinished ends a step, or one attempt at it when Status is Failed and Retry is set.
 type StepFinished struct {
 	Run    string             `json:"run"`
-	Step   int                `json:"step"`
+	Step   string             `json:"step"`
 	Status Status             `json:"status"`
 	Why    string             `json:"why"` // one sentence: what was found or done
 	Retry  bool               `json:"retry,omitempty"`
+	Again  time.Time          `json:"again,omitzero"`   // when the next attempt may start, with Retry
 	Values map[string]float64 `json:"values,omitempty"` // what a check or verification read
 }
 

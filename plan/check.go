@@ -28,9 +28,7 @@ func (d *decoder) check(p *Plan) {
 	d.checkTriggers(p)
 	d.checkModels(p)
 	for i, playbook := range p.Playbooks {
-		for j, s := range playbook.Steps {
-			d.checkStep(p, fmt.Sprintf("playbooks[%d].steps[%d]", i, j), s)
-		}
+		d.checkSteps(p, fmt.Sprintf("playbooks[%d].steps", i), playbook.Steps)
 	}
 	for i, person := range p.People {
 		if person.Name == "automatic" || person.Name == "everybody" {
@@ -57,7 +55,8 @@ func (d *decoder) checkName(p *Plan, path string, r rules, name string) {
 		return
 	}
 	what := map[string]string{"register": "account, holding, dependency or document", "affected": "account, holding, dependency, document or person",
-		"copied": "document, account or dependency", "person": "person or role", "authority": "person or role", "symbol": "holding"}[r.to]
+		"copied": "document, account or dependency", "person": "person or role", "authority": "person, role or mandate",
+		"approver": "person, role or mandate", "symbol": "holding"}[r.to]
 	if what == "" {
 		what = r.to
 	}
@@ -84,7 +83,8 @@ func (d *decoder) knows(p *Plan, what, name string) bool {
 // listsOf the plan in which each kind of name stands.
 var listsOf = map[string][]string{
 	"account": {"accounts"}, "model": {"models"}, "playbook": {"playbooks"}, "symbol": {"holdings"},
-	"person": {"people"}, "authority": {"people"}, "copied": {"accounts", "dependencies", "documents"},
+	"person": {"people"}, "authority": {"people", "mandates"}, "approver": {"people", "mandates"}, "dependency": {"dependencies"},
+	"command": {"commands"}, "copied": {"accounts", "dependencies", "documents"},
 	"register": {"accounts", "dependencies", "documents", "holdings"},
 	"affected": {"accounts", "dependencies", "documents", "holdings", "people"},
 }
@@ -101,16 +101,21 @@ func (p *Plan) names(what string) []string {
 		return nameAll(p.Playbooks, func(b Playbook) string { return b.Name })
 	case "symbol":
 		return append(p.Symbols(), p.Portfolio.BaseCurrency)
-	case "person", "authority":
+	case "person":
 		for _, person := range p.People {
 			all = append(all, person.Name)
 			if person.Role != "" {
 				all = append(all, person.Role)
 			}
 		}
-		if what == "authority" {
-			all = append(all, "automatic")
-		}
+	case "approver":
+		return append(p.names("person"), nameAll(p.Mandates, func(m Mandate) string { return m.Name })...)
+	case "authority":
+		return append(p.names("approver"), "automatic")
+	case "dependency":
+		return nameAll(p.Dependencies, func(x Dependency) string { return x.Name })
+	case "command":
+		return nameAll(p.Commands, func(c Command) string { return c.Name })
 	case "copied":
 		all = append(p.names("account"), nameAll(p.Dependencies, func(x Dependency) string { return x.Name })...)
 		all = append(all, nameAll(p.Documents, func(x Document) string { return x.Name })...)
@@ -387,16 +392,20 @@ func (d *decoder) checkSymbolOrClass(p *Plan, path, word string) {
 		d.nearest(word, known))
 }
 
-func (d *decoder) checkStep(p *Plan, path string, s Step) {
-	var kinds []string
-	for _, k := range keysOf(reflect.TypeFor[Step]()) {
-		if k.typ.Kind() == reflect.Pointer && !reflect.ValueOf(s).FieldByIndex(k.index).IsNil() {
-			kinds = append(kinds, k.name)
-		}
+func (d *decoder) checkSteps(p *Plan, path string, steps []Step) {
+	for i, s := range steps {
+		d.checkStep(p, fmt.Sprintf("%s[%d]", path, i), s)
 	}
+}
+
+func (d *decoder) checkStep(p *Plan, path string, s Step) {
+	for _, inside := range s.inside() {
+		d.checkSteps(p, join(path, inside.key), *inside.steps)
+	}
+	kinds := kindsOf(reflect.ValueOf(s))
 	if len(kinds) != 1 {
 		if !d.bad[path] {
-			d.faultAt(path, fmt.Sprintf("a step does one thing (check, rebalance, order, approve, manual, notify, wait or verify), and this one %s", didWhat(kinds)), "")
+			d.faultAt(path, fmt.Sprintf("a step does one thing (%s), and this one %s", orList(allKinds(reflect.TypeFor[Step]())), didWhat(kinds)), "")
 		}
 		return
 	}
@@ -422,6 +431,27 @@ func (d *decoder) checkStep(p *Plan, path string, s Step) {
 			d.faultAt(path, "a wait is for a span, or until open or close", "")
 		}
 	}
+}
+
+// kindsOf a step or a channel: the keys that say what it is, of which exactly one should be written.
+func kindsOf(v reflect.Value) []string {
+	var kinds []string
+	for _, k := range keysOf(v.Type()) {
+		if k.rules.kind && !v.FieldByIndex(k.index).IsZero() {
+			kinds = append(kinds, k.name)
+		}
+	}
+	return kinds
+}
+
+func allKinds(t reflect.Type) []string {
+	var kinds []string
+	for _, k := range keysOf(t) {
+		if k.rules.kind {
+			kinds = append(kinds, k.name)
+		}
+	}
+	return kinds
 }
 
 func didWhat(kinds []string) string {

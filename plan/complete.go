@@ -262,6 +262,9 @@ func completeSteps(p *Plan, steps []Step) {
 			taken[s.Name] = true
 		}
 		completeStep(p, s)
+		for _, inside := range s.inside() {
+			completeSteps(p, *inside.steps)
+		}
 	}
 }
 
@@ -269,6 +272,8 @@ func completeStep(p *Plan, s *Step) {
 	fill(&s.OnFailure, "stop")
 	if s.Retries > 0 {
 		fill(&s.RetryAfter, Duration(time.Minute))
+		fill(&s.RetryGrowth, 1)
+		fill(&s.RetryMax, Duration(time.Hour))
 	}
 	switch s.Kind() {
 	case "check":
@@ -276,6 +281,13 @@ func completeStep(p *Plan, s *Step) {
 		if s.Check.MaxDaysToExit > 0 {
 			fill(&s.Check.Participation, 0.1)
 		}
+	case "http":
+		fill(&s.Timeout, Duration(time.Minute))
+		fill(&s.HTTP.Method, "POST")
+	case "exec", "failover":
+		fill(&s.Timeout, Duration(10*time.Minute))
+	case "terraform", "communicate":
+		fill(&s.Timeout, Duration(time.Hour))
 	case "manual":
 		fill(&s.Timeout, Duration(24*time.Hour))
 		fill(&s.Manual.Who, p.owner())
@@ -283,6 +295,8 @@ func completeStep(p *Plan, s *Step) {
 		fill(&s.Timeout, Duration(24*time.Hour))
 	case "approve":
 		fill(&s.Timeout, Duration(time.Hour))
+		fill(&s.Approve.ValidFor, Duration(time.Hour))
+		fill(&s.Approve.OnTimeout, "abort")
 	case "rebalance":
 		fill(&s.Timeout, Duration(48*time.Hour))
 		fill(&s.Rebalance.MinTrade, 0.005)

@@ -74,6 +74,7 @@ type key struct {
 type rules struct {
 	required, name, expr, money bool
 	signed                      bool // may be negative
+	kind                        bool // one of several keys of which exactly one is written
 	of                          []string
 	to                          string
 	from, upTo                  int // both 0 without a range
@@ -112,6 +113,8 @@ func parseRules(tag string) rules {
 			r.money = true
 		case "signed":
 			r.signed = true
+		case "kind":
+			r.kind = true
 		case "of":
 			r.of = strings.Split(value, "|")
 		case "to":

@@ -21,6 +21,10 @@ var described = []reflect.Type{
 	reflect.TypeFor[Model](), reflect.TypeFor[Target](), reflect.TypeFor[Playbook](), reflect.TypeFor[Step](),
 	reflect.TypeFor[Check](), reflect.TypeFor[Rebalance](), reflect.TypeFor[Order](), reflect.TypeFor[Approve](),
 	reflect.TypeFor[Manual](), reflect.TypeFor[Notify](), reflect.TypeFor[Wait](), reflect.TypeFor[Verify](),
+	reflect.TypeFor[ForEach](), reflect.TypeFor[If](), reflect.TypeFor[HTTP](), reflect.TypeFor[Exec](), reflect.TypeFor[Command](),
+	reflect.TypeFor[Terraform](), reflect.TypeFor[Failover](), reflect.TypeFor[Communicate](), reflect.TypeFor[Mandate](),
+	reflect.TypeFor[Authority](), reflect.TypeFor[Breaker](), reflect.TypeFor[Channel](), reflect.TypeFor[Quiet](),
+	reflect.TypeFor[Messages](), reflect.TypeFor[SMTP](), reflect.TypeFor[Twilio](), reflect.TypeFor[Rung](), reflect.TypeFor[Heartbeat](),
 	reflect.TypeFor[Drill](), reflect.TypeFor[Backup](),
 }
 
@@ -32,7 +36,7 @@ func TestDocsPlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	comments := commentsOf(vocabulary)
+	comments := comments()
 	seen := map[string]bool{}
 	want := tableForm.ReplaceAllStringFunc(string(have), func(old string) string {
 		m := tableForm.FindStringSubmatch(old)

@@ -29,7 +29,8 @@ func canonical(v any) []byte {
 
 // Pinned is what a run keeps of the plan as it was when the run started.
 type Pinned struct {
-	Playbook Playbook `json:"playbook"`
+	Playbook  Playbook   `json:"playbook"`
+	Playbooks []Playbook `json:"playbooks,omitempty"` // the ones that its steps name, and theirs in turn
 	// The rest is there for playbooks that trade.
 	Models  []Model           `json:"models,omitempty"`  // the ones that its steps name
 	Classes map[string]string `json:"classes,omitempty"` // :: symbol → class, the base currency's too
@@ -40,37 +41,48 @@ func (p Pinned) Model(name string) (Model, bool) {
 	return find(p.Models, func(m Model) bool { return m.Name == name })
 }
 
+// Named is the playbook of that name which a step names.
+func (p Pinned) Named(name string) (Playbook, bool) {
+	return find(p.Playbooks, func(b Playbook) bool { return b.Name == name })
+}
+
 // PlaybookContent is what a run pins: the playbook with the models it names and the classes of its symbols, and
 // the hash of all that. Where lifeboat may trade, and in which lots, is the word of the plan in force.
 func (p *Plan) PlaybookContent(b Playbook) (content json.RawMessage, contentHash string) {
 	pinned := Pinned{Playbook: b}
-	for _, s := range b.Steps {
-		if s.Rebalance != nil || s.Order != nil {
-			pinned = p.pinTrading(pinned)
-			break
-		}
-	}
+	p.pin(&pinned, b)
 	content = canonical(pinned)
 	return content, hash(content)
 }
 
-func (p *Plan) pinTrading(pinned Pinned) Pinned {
-	for _, s := range pinned.Playbook.Steps {
-		if s.Rebalance == nil {
-			continue
+// pin adds what the steps of a playbook need.
+func (p *Plan) pin(pinned *Pinned, b Playbook) {
+	Walk(b.Steps, func(s Step) {
+		if s.Rebalance != nil || s.Order != nil {
+			p.pinTrading(pinned, s)
 		}
-		if _, twice := pinned.Model(s.Rebalance.Model); twice {
-			continue
+		named, ok := p.Playbook(s.Playbook)
+		if _, twice := pinned.Named(s.Playbook); ok && !twice {
+			pinned.Playbooks = append(pinned.Playbooks, named)
+			p.pin(pinned, named)
 		}
-		if m, ok := p.Model(s.Rebalance.Model); ok {
+	})
+}
+
+func (p *Plan) pinTrading(pinned *Pinned, s Step) {
+	if s.Rebalance != nil {
+		_, twice := pinned.Model(s.Rebalance.Model)
+		if m, ok := p.Model(s.Rebalance.Model); ok && !twice {
 			pinned.Models = append(pinned.Models, m)
 		}
+	}
+	if pinned.Classes != nil {
+		return
 	}
 	pinned.Classes = map[string]string{p.Portfolio.BaseCurrency: "cash"}
 	for _, symbol := range p.Symbols() {
 		pinned.Classes[symbol] = p.Class(symbol)
 	}
-	return pinned
 }
 
 // Unpin reads what PlaybookContent wrote.

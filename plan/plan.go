@@ -35,6 +35,11 @@ type Plan struct {
 	Holdings     []Holding    `json:"holdings,omitempty"`
 	Dependencies []Dependency `json:"dependencies,omitempty"`
 	People       []Person     `json:"people,omitempty"`
+	Mandates     []Mandate    `json:"mandates,omitempty"`
+	Authority    Authority    `json:"authority,omitzero"`
+	Breaker      *Breaker     `json:"breaker,omitempty"`
+	Messages     *Messages    `json:"messages,omitempty"`
+	Commands     []Command    `json:"commands,omitempty"`
 	Contacts     []Contact    `json:"contacts,omitempty"`
 	Documents    []Document   `json:"documents,omitempty"`
 	Threats      []Threat     `json:"threats,omitempty"`
@@ -106,18 +111,9 @@ type Dependency struct {
 	Kind      string   `json:"kind" plan:"required,of=feed|custodian|chain|protocol|oracle|bridge|cloud|tool|person|other"` // what it is
 	Primary   string   `json:"primary,omitempty"`                                                                           // address or place that is used
 	Backup    string   `json:"backup,omitempty"`                                                                            // address or place to change over to
+	Probe     string   `json:"probe,omitempty"`                                                                             // path that a healthy endpoint answers with 2xx, such as /healthz
 	DependsOn []string `json:"depends_on,omitempty" plan:"to=register"`                                                     // what it needs in turn; a circle is refused
 	Recovery
-}
-
-// Person is somebody whom lifeboat tells or asks.
-type Person struct {
-	Name string `json:"name" plan:"required,name"` // how answers are signed
-	Role string `json:"role,omitempty"`            // owner, cio, trustee …; a step may ask a role instead of a name
-	// Reaction is how long the person takes to answer, as drills simulate it; 15m when absent.
-	Reaction Duration `json:"reaction,omitempty"`
-	// Answers is what the person says in a drill: yes (the default), no or nothing.
-	Answers string `json:"answers,omitempty" plan:"of=yes|no|nothing"`
 }
 
 // Contact is somebody outside who may have to be reached: IT support, the broker's desk, the executor.
@@ -218,7 +214,11 @@ type Trigger struct {
 	// Action is a playbook in one line, of its own name: execute_rebalance_to_model('M'), run_playbook('P'),
 	// notify('text'), or a sentence such as "Reduce equity exposure by 25% and increase cash holdings to 40%."
 	Action string `json:"action,omitempty"`
-	// Authority is automatic (the default), or the person or role that must say yes before the playbook starts.
+	// Breaker is what the breaker does when it fires: reducing lets only reductions pass, halted lets nothing automatic pass.
+	Breaker string `json:"breaker,omitempty" plan:"of=reducing|halted"`
+	// Reentry is the playbook of the way back. When the incident is over people are asked whether to start it.
+	Reentry string `json:"reentry,omitempty" plan:"to=playbook"`
+	// Authority is automatic (the default), or the person, role or mandate that must say yes before the playbook starts.
 	Authority string `json:"authority,omitempty" plan:"to=authority"`
 }
 
@@ -232,129 +232,6 @@ type Model struct {
 type Target struct {
 	Of     string `json:"of" plan:"required"`     // a symbol, a class, or cash
 	Weight Ratio  `json:"weight" plan:"required"` // of each account in which lifeboat may trade
-}
-
-// Playbook is the steps the owner wrote, in order.
-type Playbook struct {
-	Name  string   `json:"name" plan:"required,name"` // as triggers write it
-	RTO   Duration `json:"rto,omitempty"`             // how long a whole run may take, reported against what it took
-	Steps []Step   `json:"steps" plan:"required"`     // carried out one after the other
-}
-
-// Step of a playbook. Exactly one of the kinds is set.
-type Step struct {
-	Name string `json:"name" plan:"name"` // the kind, numbered, when absent
-
-	Check     *Check     `json:"check,omitempty"`     // look before acting
-	Rebalance *Rebalance `json:"rebalance,omitempty"` // move the tradable accounts
-	Order     *Order     `json:"order,omitempty"`     // send one order
-	Approve   *Approve   `json:"approve,omitempty"`   // a person's yes
-	Manual    *Manual    `json:"manual,omitempty"`    // a person acts and confirms
-	Notify    *Notify    `json:"notify,omitempty"`    // tell people
-	Wait      *Wait      `json:"wait,omitempty"`      // for a span, or for the market
-	Verify    *Verify    `json:"verify,omitempty"`    // look whether it worked
-
-	// Timeout ends the step unsuccessfully; by kind when absent (check, manual, verify 24h, approve 1h, orders 48h).
-	Timeout Duration `json:"timeout,omitempty"`
-	// Retries after a failure or time-out; none when absent. A person's no is not asked again.
-	Retries int `json:"retries,omitempty" plan:"range=0-99"`
-	// RetryAfter is the pause before each of them; 1m when absent.
-	RetryAfter Duration `json:"retry_after,omitempty"`
-	// OnFailure says what then: stop (the default) or continue.
-	OnFailure string `json:"on_failure,omitempty" plan:"of=stop|continue"`
-	// RTO is the step's share of the playbook's budget, reported against what it took.
-	RTO Duration `json:"rto,omitempty"`
-}
-
-// Kind of the step: the key under which the owner wrote it.
-func (s Step) Kind() string {
-	switch {
-	case s.Check != nil:
-		return "check"
-	case s.Rebalance != nil:
-		return "rebalance"
-	case s.Order != nil:
-		return "order"
-	case s.Approve != nil:
-		return "approve"
-	case s.Manual != nil:
-		return "manual"
-	case s.Notify != nil:
-		return "notify"
-	case s.Wait != nil:
-		return "wait"
-	case s.Verify != nil:
-		return "verify"
-	}
-	return ""
-}
-
-// Check is a pre-flight: every field that is set must hold before the run goes on; it waits for them until the
-// step's time-out.
-type Check struct {
-	// Market is open when orders must be placeable at once; "" does not ask.
-	Market string `json:"market,omitempty" plan:"of=open"`
-	// DataAge is the oldest price, of anything held in a tradable account, that may be acted on, counted while its market is open.
-	DataAge Duration `json:"data_age,omitempty"`
-	// MaxPosition is the largest share of the tradable accounts together that any one non-cash holding may have.
-	MaxPosition Ratio `json:"max_position,omitempty"`
-	// MaxDaysToExit is how many days of average volume a holding may take to be sold, at Participation.
-	MaxDaysToExit float64 `json:"max_days_to_exit,omitempty"`
-	// Participation is the share of the average daily volume that we may be; 10% when absent.
-	Participation Ratio `json:"participation,omitempty"`
-	// That is an expression of the rule language.
-	That string `json:"that,omitempty" plan:"expr"`
-}
-
-// Rebalance moves the tradable accounts to a model, or by a sentence such as "reduce equities by 25% and raise cash to 40%".
-type Rebalance struct {
-	Model       string `json:"model,omitempty" plan:"to=model"` // the allocation to move to
-	Reduce      string `json:"reduce,omitempty"`                // a class or symbol
-	By          Ratio  `json:"by,omitempty"`                    // this share of what is held of it
-	RaiseCashTo Ratio  `json:"raise_cash_to,omitempty"`         // a share of each account in which lifeboat may trade
-	// Limit is how far from the arrival price an order may fill; 0 sends market orders.
-	Limit Ratio `json:"limit,omitempty"`
-	// MinTrade leaves differences below this share of the account alone; 0.5% when absent.
-	MinTrade Ratio `json:"min_trade,omitempty"`
-}
-
-// Order is one order, sized by Quantity or by Fraction of the position.
-type Order struct {
-	Account  string          `json:"account" plan:"to=account"`        // the one that holds the symbol when absent
-	Symbol   string          `json:"symbol" plan:"required,to=symbol"` // what is traded
-	Side     lifeboat.Side   `json:"side" plan:"required,of=buy|sell"` // which way
-	Quantity decimal.Decimal `json:"quantity,omitzero"`                // units
-	Fraction Ratio           `json:"fraction,omitempty"`               // a share of the position that the account has
-	Limit    Ratio           `json:"limit,omitempty"`                  // as in Rebalance
-}
-
-// Approve asks a person or role; no answer within the time-out is a no.
-type Approve struct {
-	By   string `json:"by" plan:"required,to=person"` // who is asked; the first answer counts
-	Text string `json:"text,omitempty"`               // the question; what would be traded is added to it
-}
-
-// Manual is runbook text that a person carries out and confirms.
-type Manual struct {
-	Who  string `json:"who" plan:"to=person"` // the owner, or the first person, when absent
-	Text string `json:"text" plan:"required"` // what to do, so that it can be done at three in the morning
-}
-
-// Notify tells people.
-type Notify struct {
-	To   []string `json:"to" plan:"to=person"`  // names or roles; everybody when absent
-	Text string   `json:"text" plan:"required"` // what they read
-}
-
-// Wait for a span, or until the market opens or closes.
-type Wait struct {
-	For   Duration `json:"for,omitempty"`                        // a span of wall time
-	Until string   `json:"until,omitempty" plan:"of=open|close"` // open or close
-}
-
-// Verify holds the run to a post-condition in the rule language; it is tried until the time-out.
-type Verify struct {
-	That string `json:"that" plan:"required,expr"` // a condition in the rule language
 }
 
 // Drill is a rehearsal the owner wants: a scenario, and which of its series stand for which of today's holdings.

@@ -2,7 +2,7 @@ package plan
 
 import (
 	"cmp"
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"fmt"
 	"go/ast"
@@ -16,13 +16,13 @@ import (
 
 // The descriptions in the schema are the comments of the types: there is no second place to keep them in.
 //
-//go:embed plan.go
-var vocabulary string
+//go:embed plan.go authority.go people.go playbook.go
+var vocabulary embed.FS
 
 // Schema is the JSON Schema (draft 2020-12) of one plan file, for editors to complete and underline while an owner
 // writes. It knows the shape of every value; names, sums and circles are for [Load] to check.
 func Schema() []byte {
-	s := schema{defs: map[string]any{}, comments: commentsOf(vocabulary)}
+	s := schema{defs: map[string]any{}, comments: comments()}
 	plan := s.object(reflect.TypeFor[Plan]())
 	plan["minProperties"] = 1
 	trigger := s.of(reflect.TypeFor[Trigger](), rules{})
@@ -152,10 +152,10 @@ func (s *schema) object(t reflect.Type) map[string]any {
 	switch t {
 	case typeTrigger:
 		object["anyOf"] = []any{requires("condition"), requires("rule")}
-	case reflect.TypeFor[Step]():
+	case reflect.TypeFor[Step](), reflect.TypeFor[Channel]():
 		var kinds []any
 		for _, k := range keysOf(t) {
-			if k.typ.Kind() == reflect.Pointer {
+			if k.rules.kind {
 				kinds = append(kinds, requires(k.name))
 			}
 		}
@@ -189,29 +189,38 @@ func anyText(r rules) any {
 	return map[string]any{"enum": append(Classes(), others...)}
 }
 
-// commentsOf the types in a Go source and of their fields.
-func commentsOf(source string) map[string]string {
-	comments := map[string]string{}
-	file, err := parser.ParseFile(token.NewFileSet(), "plan.go", source, parser.ParseComments)
-	if err != nil {
-		panic(err) // it was compiled into this program
-	}
-	for _, decl := range file.Decls {
-		types, ok := decl.(*ast.GenDecl)
-		if !ok || types.Tok != token.TYPE {
-			continue
+// comments of the types and of their fields.
+func comments() map[string]string {
+	all := map[string]string{}
+	files, _ := vocabulary.ReadDir(".")
+	for _, f := range files {
+		source, err := vocabulary.ReadFile(f.Name())
+		if err != nil {
+			panic(err) // it was compiled into this program
 		}
-		spec := types.Specs[0].(*ast.TypeSpec)
-		comments[spec.Name.Name] = oneLine(types.Doc)
-		if structure, ok := spec.Type.(*ast.StructType); ok {
-			for _, f := range structure.Fields.List {
-				for _, name := range f.Names {
-					comments[spec.Name.Name+"."+name.Name] = cmp.Or(oneLine(f.Doc), oneLine(f.Comment))
-				}
+		file, err := parser.ParseFile(token.NewFileSet(), f.Name(), source, parser.ParseComments)
+		if err != nil {
+			panic(err)
+		}
+		for _, decl := range file.Decls {
+			if types, ok := decl.(*ast.GenDecl); ok && types.Tok == token.TYPE {
+				commentsOf(types, all)
 			}
 		}
 	}
-	return comments
+	return all
+}
+
+func commentsOf(types *ast.GenDecl, all map[string]string) {
+	spec := types.Specs[0].(*ast.TypeSpec)
+	all[spec.Name.Name] = oneLine(types.Doc)
+	if structure, ok := spec.Type.(*ast.StructType); ok {
+		for _, f := range structure.Fields.List {
+			for _, name := range f.Names {
+				all[spec.Name.Name+"."+name.Name] = cmp.Or(oneLine(f.Doc), oneLine(f.Comment))
+			}
+		}
+	}
 }
 
 func oneLine(comment *ast.CommentGroup) string {

@@ -11,6 +11,7 @@ package play
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"lifeboat"
@@ -160,7 +161,7 @@ func (r *run) start(at time.Time, e lifeboat.StepStarted) {
 		r.began = at
 	}
 	r.earlier = append(r.earlier, r.acts...)
-	r.step, r.attempt, r.tried, r.retryAt, r.acts = e.Step, e.Attempt, at, time.Time{}, nil
+	r.step, r.attempt, r.tried, r.retryAt, r.acts = index(e.Step), e.Attempt, at, time.Time{}, nil
 }
 
 func (r *run) finish(at time.Time, e lifeboat.StepFinished) {
@@ -171,7 +172,7 @@ func (r *run) finish(at time.Time, e lifeboat.StepFinished) {
 	if e.Status == lifeboat.Skipped {
 		r.skipped++
 	}
-	r.step, r.attempt, r.acts, r.earlier = e.Step+1, 0, nil, nil
+	r.step, r.attempt, r.acts, r.earlier = index(e.Step)+1, 0, nil, nil
 	r.ended = e.Status != lifeboat.Done && e.Status != lifeboat.Skipped
 }
 
@@ -230,7 +231,15 @@ func (p *Player) advance(at time.Time, r *run) []lifeboat.Event {
 
 func (r *run) begins(attempt int) lifeboat.StepStarted {
 	step := r.steps[r.step]
-	return lifeboat.StepStarted{Run: r.Run, Step: r.step, Name: step.Name, Kind: step.Kind(), Attempt: attempt}
+	return lifeboat.StepStarted{Run: r.Run, Step: path(r.step), Name: step.Name, Kind: step.Kind(), Attempt: attempt}
+}
+
+// path of a step of the playbook itself, and the way back.
+func path(step int) string { return strconv.Itoa(step + 1) }
+
+func index(path string) int {
+	n, _ := strconv.Atoi(path)
+	return n - 1
 }
 
 func (r *run) end() lifeboat.RunFinished {
@@ -305,7 +314,7 @@ func failed(format string, args ...any) *outcome {
 }
 
 func (r *run) outcome(o outcome, step plan.Step) lifeboat.StepFinished {
-	finished := lifeboat.StepFinished{Run: r.Run, Step: r.step, Status: o.status, Why: o.why, Values: o.values}
+	finished := lifeboat.StepFinished{Run: r.Run, Step: path(r.step), Status: o.status, Why: o.why, Values: o.values}
 	if o.status == lifeboat.Done {
 		return finished
 	}
@@ -352,7 +361,7 @@ func (r *run) cancels() []lifeboat.Event {
 		key := lifeboat.NewKey("cancel", a.Key)
 		asked := slices.ContainsFunc(r.acts, func(b *act) bool { return b.Key == key })
 		if a.Act == lifeboat.PlaceOrder && !a.final() && !asked {
-			events = append(events, lifeboat.Intent{Key: key, Act: lifeboat.CancelOrder, Run: r.Run, Step: r.step,
+			events = append(events, lifeboat.Intent{Key: key, Act: lifeboat.CancelOrder, Run: r.Run, Step: path(r.step),
 				Cancel: a.Key, Account: a.Order.Account})
 		}
 	}

@@ -233,7 +233,7 @@ func notifyEnds(_ *Player, r *run, step plan.Step) time.Time {
 }
 
 func (r *run) message(key lifeboat.Key, to []string, text string, question bool) lifeboat.Intent {
-	return lifeboat.Intent{Key: key, Act: lifeboat.SendMessage, Run: r.Run, Step: r.step,
+	return lifeboat.Intent{Key: key, Act: lifeboat.SendMessage, Run: r.Run, Step: path(r.step),
 		Message: &lifeboat.Message{To: to, Text: text, Question: question}}
 }
 

@@ -174,7 +174,7 @@ func (p *Player) intent(at time.Time, r *run, t trade, limit plan.Ratio) (i life
 		}
 		o.Type, o.Limit = lifeboat.Limit, tick(arrival.Mul(decimal.NewFromInt(1).Add(collar)))
 	}
-	return lifeboat.Intent{Key: o.ID, Act: lifeboat.PlaceOrder, Run: r.Run, Step: r.step, Order: o}, true
+	return lifeboat.Intent{Key: o.ID, Act: lifeboat.PlaceOrder, Run: r.Run, Step: path(r.step), Order: o}, true
 }
 
 // tick rounds a price to what venues take: 8 decimals below 1, 6 below 10, else 4.

@@ -20,12 +20,21 @@ import (
 type Desk struct {
 	venues    map[string]Venue // :: account → where it trades
 	notifier  Notifier
+	performs  map[string]Performer  // :: kind of task → who does it
 	withdrawn map[lifeboat.Key]bool // cancelled when the venue had never seen it
 }
 
 // NewDesk joins the venue of each account and the one notifier.
 func NewDesk(venues map[string]Venue, notifier Notifier) *Desk {
 	return &Desk{venues: venues, notifier: notifier, withdrawn: map[lifeboat.Key]bool{}}
+}
+
+// Perform lets a performer carry out the tasks of a kind.
+func (d *Desk) Perform(kind string, by Performer) {
+	if d.performs == nil {
+		d.performs = map[string]Performer{}
+	}
+	d.performs[kind] = by
 }
 
 // CarryOut does the act once. An error means that nobody knows whether it happened.
@@ -37,14 +46,39 @@ func (d *Desk) CarryOut(ctx context.Context, at time.Time, act lifeboat.Intent) 
 		return d.cancel(ctx, at, act)
 	case act.Act == lifeboat.SendMessage && act.Message != nil:
 		return d.send(ctx, at, act)
+	case act.Act == lifeboat.PerformTask && act.Task != nil:
+		by := d.performs[act.Task.Kind]
+		if by == nil {
+			return lifeboat.Receipt{Key: act.Key, Status: lifeboat.NotPerformed, Why: fmt.Sprintf("nobody here performs a task of kind %q", act.Task.Kind)}, nil
+		}
+		return by.Perform(ctx, at, act.Key, *act.Task)
 	}
 	return rejected(act, fmt.Sprintf("the intent says %q and holds nothing of the kind", act.Act)), nil
 }
 
-// Ask says where an order stands. Messages and cancellations are absent by definition, so that they are sent again.
+// Memory of the venue of an act.
+func (d *Desk) Memory(act lifeboat.Intent) time.Duration {
+	if v := d.venues[act.AccountOf()]; v != nil && act.Act == lifeboat.PlaceOrder {
+		return v.Memory()
+	}
+	return 0
+}
+
+// Orders of an account's venue. An account without one has none, and nothing can be sent to it.
+func (d *Desk) Orders(ctx context.Context, at time.Time, account string, since time.Time) ([]lifeboat.PlacedOrder, error) {
+	if v := d.venues[account]; v != nil {
+		return v.Since(ctx, at, since)
+	}
+	return nil, nil
+}
+
+// Ask says where an order or a task stands. Messages and cancellations are absent by definition, so that they are sent again.
 //
 // An account without a venue is no proof of absence: its venue may have left the plan while the order was open there.
 func (d *Desk) Ask(ctx context.Context, at time.Time, act lifeboat.Intent) (lifeboat.Receipt, error) {
+	if act.Act == lifeboat.PerformTask && act.Task != nil && d.performs[act.Task.Kind] != nil {
+		return d.performs[act.Task.Kind].Ask(ctx, at, act.Key, *act.Task)
+	}
 	if act.Act != lifeboat.PlaceOrder {
 		return lifeboat.Receipt{}, lifeboat.ErrAbsent
 	}

@@ -33,6 +33,19 @@ type Venue interface {
 	// Cancel takes back what is not filled yet and answers with the order's receipt after the request. For an order
 	// that is already final this is its last receipt; for one that never arrived it is lifeboat.ErrAbsent.
 	Cancel(ctx context.Context, at time.Time, id lifeboat.Key) (lifeboat.Receipt, error)
+	// Since lists the orders under keys of lifeboat's that arrived since a time, refused ones left out, and all that are
+	// open whenever they came.
+	Since(ctx context.Context, at, since time.Time) ([]lifeboat.PlacedOrder, error)
+	// Memory is how long the venue knows a key again; 0 is for ever.
+	Memory() time.Duration
+}
+
+// Performer carries out tasks, each kind of them by one performer. Ask answers lifeboat.ErrAbsent when it can prove that
+// the task was not begun, or when doing it again under the same key does no harm; a receipt that is Lost when nobody can
+// know.
+type Performer interface {
+	Perform(ctx context.Context, at time.Time, key lifeboat.Key, t lifeboat.Task) (lifeboat.Receipt, error)
+	Ask(ctx context.Context, at time.Time, key lifeboat.Key, t lifeboat.Task) (lifeboat.Receipt, error)
 }
 
 // Notifier brings a message to people. An error means that it may not have arrived: the same key comes again, and

@@ -53,7 +53,7 @@ func tell(e Entry) (verb, text string) {
 		return "RUN", fmt.Sprintf("%s starts playbook %q (%s) for %q, by %s%s",
 			v.Run, v.Playbook, short(v.Hash), v.Trigger, v.By, prose.After(", in place of ", strings.Join(v.Supersedes, ", ")))
 	case lifeboat.StepStarted:
-		return "STEP", fmt.Sprintf("%s step %d %q (%s) begins%s", v.Run, v.Step+1, v.Name, v.Kind, attempt(v.Attempt))
+		return "STEP", fmt.Sprintf("%s step %s %q (%s) begins%s", v.Run, v.Step, v.Name, v.Kind, attempt(v.Attempt))
 	case lifeboat.StepFinished:
 		return "STEP", tellStepFinished(v)
 	case lifeboat.RunFinished:
@@ -64,8 +64,36 @@ func tell(e Entry) (verb, text string) {
 		return "REFUSED", fmt.Sprintf("%s was not carried out%s", v.Key, prose.After(": ", v.Why))
 	case lifeboat.Receipt:
 		return "RECEIPT", tellReceipt(v)
+	case lifeboat.Request:
+		return "REQUEST", tellRequest(v)
+	case lifeboat.BreakerMove:
+		return "BREAKER", fmt.Sprintf("%s, by %s: %s", v.To, v.By, v.Why)
+	case lifeboat.Quarantine:
+		return "HELD", fmt.Sprintf("nothing is sent to %s until what the venue knows was compared: %s", list(v.Accounts), v.Why)
+	case lifeboat.Reconciled:
+		return "COMPARED", tellReconciled(v)
 	}
 	return strings.ToUpper(e.Word), string(e.Body)
+}
+
+func tellRequest(r lifeboat.Request) string {
+	signed := ""
+	if r.Factor != nil {
+		signed = ", signed with " + r.Factor.Kind
+	}
+	return fmt.Sprintf("%s wants %s%s%s%s (%s)%s", r.By, r.Verb, prose.After(" ", r.Object), prose.After(" step ", r.Step), signed, r.ID, prose.After(": ", r.Note))
+}
+
+func tellReconciled(r lifeboat.Reconciled) string {
+	text := fmt.Sprintf("%s has the %s of the journal", r.Account, prose.Count(r.Known, "order"))
+	if len(r.Strange) == 0 {
+		return text + " and no other; it is open again"
+	}
+	var strange []string
+	for _, s := range r.Strange {
+		strange = append(strange, fmt.Sprintf("%s %s %s %s (%s)", s.Order.Side, s.Order.Quantity, s.Order.Symbol, s.Receipt.Status, s.Order.ID))
+	}
+	return text + ", and others that it does not know: " + list(strange) + "; a person must release it"
 }
 
 // toldMax is how many readings, or values of a check, are told one by one.
@@ -149,7 +177,7 @@ func tellStepFinished(s lifeboat.StepFinished) string {
 	if s.Retry {
 		status += ", to be tried again"
 	}
-	return fmt.Sprintf("%s step %d %s%s%s", s.Run, s.Step+1, status, prose.After(": ", s.Why), prose.After("; ", list(named(s.Values))))
+	return fmt.Sprintf("%s step %s %s%s%s", s.Run, s.Step, status, prose.After(": ", s.Why), prose.After("; ", list(named(s.Values))))
 }
 
 func tellIntent(i lifeboat.Intent) (verb, text string) {

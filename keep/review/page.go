@@ -121,7 +121,7 @@ func (p *page) runs(s *story) {
 			if !st.finished.IsZero() {
 				took = prose.Span(st.took())
 			}
-			rows = append(rows, []string{fmt.Sprint(st.place + 1), st.name, st.kind, fmt.Sprint(st.attempts), s.clock(st.started), took,
+			rows = append(rows, []string{st.place, st.name, st.kind, fmt.Sprint(st.attempts), s.clock(st.started), took,
 				against(st.took(), st.rto, st.finished.IsZero()), string(st.status), st.why})
 		}
 		if len(rows) > 0 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -55,7 +56,7 @@ type run struct {
 }
 
 type step struct {
-	place             int // in the playbook
+	place             string // its path in the run
 	name, kind        string
 	rto               time.Duration
 	attempts          int
@@ -190,7 +191,7 @@ func (s *story) advance(at time.Time, event lifeboat.Event) {
 			if !e.Retry {
 				st.finished = at
 			}
-			s.tell(at, "Step %d (%s) of %s %s%s", e.Step+1, st.name, r.playbook, e.Status, prose.After(": ", e.Why))
+			s.tell(at, "Step %s (%s) of %s %s%s", e.Step, st.name, r.playbook, e.Status, prose.After(": ", e.Why))
 		}
 	case lifeboat.RunFinished:
 		if r := s.run(e.Run); r != nil {
@@ -204,8 +205,8 @@ func (r *run) begin(at time.Time, e lifeboat.StepStarted) {
 	st := r.step(e.Step)
 	if st == nil {
 		st = &step{place: e.Step, name: e.Name, kind: e.Kind, started: at}
-		if e.Step < len(r.pinned.Steps) {
-			st.rto = time.Duration(r.pinned.Steps[e.Step].RTO)
+		if n, err := strconv.Atoi(e.Step); err == nil && n <= len(r.pinned.Steps) {
+			st.rto = time.Duration(r.pinned.Steps[n-1].RTO)
 		}
 		r.steps = append(r.steps, st)
 	}
@@ -221,7 +222,7 @@ func (s *story) run(id string) *run {
 	return nil
 }
 
-func (r *run) step(place int) *step {
+func (r *run) step(place string) *step {
 	for _, st := range r.steps {
 		if st.place == place {
 			return st
@@ -277,10 +278,10 @@ func (s *story) wrong() []string {
 		for _, st := range r.steps {
 			switch st.status {
 			case lifeboat.Failed, lifeboat.Skipped, lifeboat.TimedOut:
-				all = append(all, fmt.Sprintf("Step %d (%s) of %s %s%s", st.place+1, st.name, r.playbook, st.status, prose.After(": ", st.why)))
+				all = append(all, fmt.Sprintf("Step %s (%s) of %s %s%s", st.place, st.name, r.playbook, st.status, prose.After(": ", st.why)))
 			}
 			if over(st.took(), st.rto, st.finished.IsZero()) {
-				all = append(all, fmt.Sprintf("Step %d (%s) of %s: %s", st.place+1, st.name, r.playbook, against(st.took(), st.rto, st.finished.IsZero())))
+				all = append(all, fmt.Sprintf("Step %s (%s) of %s: %s", st.place, st.name, r.playbook, against(st.took(), st.rto, st.finished.IsZero())))
 			}
 		}
 		if r.status == lifeboat.Failed || r.status == lifeboat.TimedOut {

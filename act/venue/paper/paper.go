@@ -237,6 +237,26 @@ func (v *Venue) Orders() []Placed {
 	return all
 }
 
+// Since lists the orders that were placed since a time, and all open ones.
+func (v *Venue) Since(ctx context.Context, _, since time.Time) ([]lifeboat.PlacedOrder, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("list orders: %w", err)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var found []lifeboat.PlacedOrder
+	for _, o := range v.orders {
+		refused := o.receipt.Status == lifeboat.OrderRejected
+		if open := !o.receipt.Status.Final(); open || !refused && !o.placed.Before(since) {
+			found = append(found, lifeboat.PlacedOrder{Order: o.Order, Receipt: o.receipt})
+		}
+	}
+	return found, nil
+}
+
+// Memory of the simulated broker is its ledger: for ever.
+func (v *Venue) Memory() time.Duration { return 0 }
+
 // Account that the venue simulates.
 func (v *Venue) Account() string { return v.cfg.Account }
 

@@ -36,7 +36,7 @@ var Faults = []Fault{LoseReply, LoseRequest, Delay, RepeatRequest, RepeatReply, 
 // Call is one call to a venue, as a script sees it before it is made.
 type Call struct {
 	N      int    // from 0
-	Method string // Place, Ask or Cancel
+	Method string // Place, Ask, Cancel or Since
 	Key    lifeboat.Key
 }
 
@@ -82,6 +82,17 @@ func (f *faulty) Ask(ctx context.Context, at time.Time, id lifeboat.Key) (lifebo
 func (f *faulty) Cancel(ctx context.Context, at time.Time, id lifeboat.Key) (lifeboat.Receipt, error) {
 	return f.call("Cancel", id, func() (lifeboat.Receipt, error) { return f.venue.Cancel(ctx, at, id) })
 }
+
+func (f *faulty) Since(ctx context.Context, at, since time.Time) ([]lifeboat.PlacedOrder, error) {
+	var placed []lifeboat.PlacedOrder
+	_, err := f.call("Since", "", func() (_ lifeboat.Receipt, err error) {
+		placed, err = f.venue.Since(ctx, at, since)
+		return lifeboat.Receipt{}, err
+	})
+	return placed, err
+}
+
+func (f *faulty) Memory() time.Duration { return f.venue.Memory() }
 
 // call makes a request as the script wants it; requests that were late arrive after it.
 func (f *faulty) call(method string, key lifeboat.Key, send request) (lifeboat.Receipt, error) {
