@@ -19,8 +19,16 @@ demo: build ## rehearse March 2020 on the brokerage example; report in out/demo
 	bin/lifeboat drill run covid-2020 --plan examples/brokerage --out $(OUT)/demo
 
 .PHONY: test
-test: lint ## check and test everything, with the race detector
+test: peers tofu lint ## check and test everything, with the race detector
 	$(GO) test -race -timeout 20m ./...
+
+.PHONY: peers
+peers: ## install the servers that tests run against, where they are missing
+	@./testdata/peers.sh
+
+.PHONY: tofu
+tofu: ## build OpenTofu from its modules, for the tests of terraform steps, where there is no terraform
+	@command -v terraform >/dev/null || test -x bin/tofu || { cd tools/terraform && CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o ../../bin/tofu github.com/opentofu/opentofu/cmd/tofu; }
 
 .PHONY: lint
 lint: ## formatting, vet and staticcheck
@@ -43,7 +51,7 @@ fuzz: ## fuzz every parser for FUZZTIME each (30s)
 
 .PHONY: soak
 soak: ## the long crash tests: more kills, more seeds
-	LIFEBOAT_SOAK=1 $(GO) test -count=1 -timeout 2h -run Kill ./...
+	LIFEBOAT_SOAK=1 $(GO) test -count=1 -timeout 2h -run 'Kill|Worlds|EverythingAtOnce|Mutants' ./...
 
 .PHONY: scenarios
 scenarios: ## make the scenario tables again from HISTORY, a folder of market data

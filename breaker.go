@@ -28,7 +28,7 @@ func (s BreakerState) rank() int {
 // BreakerMove says that the breaker changed its state.
 type BreakerMove struct {
 	To  BreakerState `json:"to"`
-	By  string       `json:"by"` // "plan" for a trigger or a limit, "file" for the kill file, else the persons
+	By  string       `json:"by"` // "plan" for a trigger or a limit, "kill file" for the file on disk, else the persons
 	Why string       `json:"why"`
 	// Trigger that tripped it, if one did.
 	Trigger string `json:"trigger,omitempty"`

@@ -37,10 +37,11 @@ type Flow struct {
 	Fence func() error
 
 	open       []undertaking // intents without a final receipt, in the order in which they were written
-	canceled   map[Key]bool  // orders whose cancellation is in the journal: they are never sent any more
-	known      map[Key]bool  // every order of the journal
+	consent    consent
+	canceled   map[Key]bool // orders whose cancellation is in the journal: they are never sent any more
+	known      map[Key]bool // every order of the journal
 	quarantine Quarantined
-	since      time.Time // a comparison with a venue goes back this far
+	since      time.Time // a comparison with a venue goes back this far; zero when all were compared since the last start
 }
 
 // Begin says under which plan all that follows happens.
@@ -161,9 +162,14 @@ func (f *Flow) do(ctx context.Context, at time.Time, events []Event) error {
 	return nil
 }
 
-// allowed asks for the authority behind an act, and whether anything may be sent to its account.
+// allowed asks for the authority behind an act, and whether an order may be sent to its account. Cancellations may: they
+// take back what is there already. A key that is known is that of an order which a lost part of the journal sent: what a run
+// forms again of it is the same act, and was carried out.
 func (f *Flow) allowed(i Intent) error {
-	if why, held := f.quarantine.Holds(i.AccountOf()); held && i.Act != SendMessage {
+	if i.Act == PlaceOrder && f.known[i.Key] {
+		return &Problem{Reason: "quarantined", What: fmt.Sprintf("the venue of %q has the order %s already: it was sent before the journal was restored", i.AccountOf(), i.Key), Money: "nothing was sent"}
+	}
+	if why, held := f.quarantine.Holds(i.AccountOf()); held && i.Act == PlaceOrder {
 		return &Problem{Reason: "quarantined", What: fmt.Sprintf("the account %q is in quarantine: %s", i.AccountOf(), why), Money: "nothing was sent"}
 	}
 	return f.Allow(i)
@@ -182,9 +188,12 @@ func (f *Flow) record(at time.Time, events ...Event) error {
 func (f *Flow) apply(at time.Time, e Event) {
 	f.Book.Apply(at, e)
 	f.quarantine.Apply(e)
+	f.consent.apply(e)
 	switch e := e.(type) {
 	case Resumed:
-		f.since = e.Since.Add(-reconcileBefore)
+		if from := e.Since.Add(-reconcileBefore); f.since.IsZero() || from.Before(f.since) {
+			f.since = from // who was stopped before it had compared everything leaves that to the next one
+		}
 	case Intent:
 		f.open = append(f.open, undertaking{intent: e, written: at})
 		switch e.Act {
@@ -195,6 +204,9 @@ func (f *Flow) apply(at time.Time, e Event) {
 		}
 	case Reconciled:
 		f.adopt(at, e)
+		if len(f.quarantine.Unasked()) == 0 {
+			f.since = time.Time{}
+		}
 	case Receipt:
 		i := f.find(e.Key)
 		if i < 0 {

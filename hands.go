@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -65,8 +66,11 @@ func (f *Flow) send(ctx context.Context, at time.Time, key Key) error {
 		return nil // its end has become known
 	}
 	u := f.open[i]
-	if _, held := f.quarantine.Holds(u.intent.AccountOf()); held || u.last.Lost {
-		return nil // nothing is sent there, or a person is asked already
+	if _, held := f.quarantine.Holds(u.intent.AccountOf()); u.last.Lost || held && u.intent.Act == PlaceOrder {
+		return nil // a person is asked already, or nothing is sent there yet
+	}
+	if memory := f.Hands.Memory(u.intent); memory > 0 && at.Sub(u.written) > memory-clocksDiffer {
+		return f.receive(at, lost(u, fmt.Sprintf("the other side forgets keys after %s, so that it does not know this one proves nothing", memory)), u.last)
 	}
 	confirmed := u.last.Status != "" && u.last.Status != Unknown
 	if f.canceled[u.intent.Key] {
@@ -80,8 +84,9 @@ func (f *Flow) send(ctx context.Context, at time.Time, key Key) error {
 	if confirmed {
 		return nil
 	}
-	if memory := f.Hands.Memory(u.intent); memory > 0 && at.Sub(u.written) > memory {
-		return f.receive(at, lost(u.intent, fmt.Sprintf("the other side forgets keys after %s, so that it does not know this one proves nothing", memory)), u.last)
+	if until, limited := f.consent.until(u.intent); limited && !at.Before(until) {
+		return f.receive(at, Receipt{Key: key, Account: u.intent.AccountOf(), Status: Expired,
+			Why: fmt.Sprintf("the yes to it counted until %s, and it had not reached the venue by then", until.Format(time.RFC3339))}, u.last)
 	}
 	if u.intent.Act == PlaceOrder { // who stood behind it when it was written may not any more
 		if err := f.Allow(u.intent); err != nil {
@@ -90,6 +95,10 @@ func (f *Flow) send(ctx context.Context, at time.Time, key Key) error {
 	}
 	return f.carryOut(ctx, at, u.intent, u.last)
 }
+
+// clocksDiffer is by how much an act may be older than it looks: this machine's clock may have been set back meanwhile, and a
+// daemon does not go on when it was set back farther.
+const clocksDiffer = 5 * time.Minute
 
 func (f *Flow) carryOut(ctx context.Context, at time.Time, intent Intent, last Receipt) error {
 	if f.Fence != nil {
@@ -133,10 +142,10 @@ func unknown(intent Intent, err error) Receipt {
 	return Receipt{Key: intent.Key, Account: intent.AccountOf(), Status: Unknown, Why: err.Error()}
 }
 
-// lost is the receipt of an act about which nobody can be asked any more.
-func lost(intent Intent, why string) Receipt {
-	r := unknown(intent, errors.New(why))
-	r.Lost = true
+// lost is the receipt of an act about which nobody can be asked any more. What was filled of it as far as is known stays.
+func lost(u undertaking, why string) Receipt {
+	r := u.last
+	r.Key, r.Account, r.Status, r.Why, r.Lost = u.intent.Key, u.intent.AccountOf(), Unknown, why, true
 	return r
 }
 
@@ -197,4 +206,43 @@ func (i Intent) AccountOf() string {
 		return i.Order.Account
 	}
 	return i.Account
+}
+
+// consent folds until when the yes behind each step that acts counts. A step forms its orders in time; one that was lost on its
+// way may be found missing much later.
+type consent struct {
+	asked   map[Key]permitted       // :: question → what a yes to it permits
+	granted map[[2]string]time.Time // :: run and step → until when
+}
+
+type permitted struct {
+	step  [2]string
+	until time.Time
+	shown string
+}
+
+func (c *consent) apply(e Event) {
+	switch e := e.(type) {
+	case Intent:
+		if e.Message == nil || !e.Message.Question || e.Message.Proposal == nil {
+			break
+		}
+		if c.asked == nil {
+			c.asked, c.granted = map[Key]permitted{}, map[[2]string]time.Time{}
+		}
+		p := e.Message.Proposal
+		c.asked[e.Key] = permitted{step: [2]string{p.Run, p.Step}, until: p.Until, shown: e.Message.Content}
+	case Answer:
+		if p, ok := c.asked[Key(e.Question)]; ok && e.Yes && e.Content == p.shown {
+			c.granted[p.step] = p.until
+		}
+	case RunFinished:
+		maps.DeleteFunc(c.asked, func(_ Key, p permitted) bool { return p.step[0] == e.Run })
+	}
+}
+
+// until is when what permits an act ends; false for an act that needs no yes.
+func (c *consent) until(i Intent) (time.Time, bool) {
+	until, ok := c.granted[[2]string{i.Run, i.Step}]
+	return until, ok
 }

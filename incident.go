@@ -8,7 +8,8 @@ type IncidentState string
 const (
 	IncidentOpened IncidentState = "opened"
 	IncidentRaised IncidentState = "raised" // a higher tier, or another trigger, joined
-	IncidentClosed IncidentState = "closed" // every trigger cleared and every run ended
+	IncidentMoved  IncidentState = "moved"  // a person moved its tier up or down
+	IncidentClosed IncidentState = "closed" // every trigger cleared and every run ended, or a person closed it
 )
 
 // IncidentChange opens, raises or closes an incident.
@@ -17,6 +18,7 @@ type IncidentChange struct {
 	State   IncidentState `json:"state"`
 	Tier    Tier          `json:"tier"`
 	Trigger string        `json:"trigger,omitempty"`
+	By      string        `json:"by,omitempty"` // the persons who moved or closed it; "" for what followed by itself
 }
 
 // Incident is an episode as it is told afterwards, folded from its changes.
@@ -49,6 +51,10 @@ func (in *Incidents) Apply(at time.Time, e Event) {
 	}
 	if change.State == IncidentClosed {
 		open.Closed = at
+		return
+	}
+	if change.State == IncidentMoved {
+		open.Tier = change.Tier
 		return
 	}
 	open.Tier = max(open.Tier, change.Tier)

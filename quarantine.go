@@ -31,28 +31,40 @@ type PlacedOrder struct {
 // Quarantined folds which accounts nothing may be sent to, and why.
 type Quarantined struct {
 	accounts map[string]string // :: account → why
-	strange  map[string]bool   // :: account → a person must release it
+	asked    map[string]bool   // :: account → its venue was compared since the quarantine began
+	strange  map[string]bool   // :: account → a person must release it, however often lifeboat is started meanwhile
 }
 
 // Apply takes in one event.
 func (q *Quarantined) Apply(e Event) {
 	switch e := e.(type) {
 	case Quarantine:
-		q.accounts, q.strange = map[string]string{}, map[string]bool{}
+		if q.accounts == nil {
+			q.accounts, q.strange = map[string]string{}, map[string]bool{}
+		}
+		q.asked = map[string]bool{}
 		for _, account := range e.Accounts {
 			q.accounts[account] = e.Why
 		}
 	case Reconciled:
-		if len(e.Strange) == 0 && !q.strange[e.Account] {
-			delete(q.accounts, e.Account)
-		} else if len(e.Strange) > 0 {
+		if q.asked == nil {
+			break // nothing is in quarantine
+		}
+		q.asked[e.Account] = true
+		if len(e.Strange) > 0 {
 			q.strange[e.Account] = true
+		}
+		if q.strange[e.Account] {
 			q.accounts[e.Account] = "the venue has orders that the journal does not know"
+		} else {
+			delete(q.accounts, e.Account)
 		}
 	case Request:
 		if e.Verb == ReleaseAccount && q.strange[e.Object] {
-			delete(q.accounts, e.Object)
 			delete(q.strange, e.Object)
+			if q.asked[e.Object] {
+				delete(q.accounts, e.Object)
+			}
 		}
 	}
 }
@@ -65,7 +77,7 @@ func (q *Quarantined) Holds(account string) (why string, held bool) {
 
 // Unasked are the accounts whose venue has not been compared yet.
 func (q *Quarantined) Unasked() []string {
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(q.accounts)), func(account string) bool { return q.strange[account] })
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(q.accounts)), func(account string) bool { return q.asked[account] })
 }
 
 // Strange are the accounts that wait for a person.

@@ -22,6 +22,7 @@ const (
 	Preauthorise    Verb = "preauthorise" // Bound says what
 	RevokeAuthority Verb = "revoke"       // Object is the ID of the request that preauthorised
 	Acknowledge     Verb = "acknowledge"  // Object is the key of the message
+	KeepSilent      Verb = "silence"      // Object is for how long: below tier 3 the person wants to hear nothing
 )
 
 // Request is what a person wants on their own initiative. It is in the journal only when the plan lets that person ask for

@@ -60,6 +60,8 @@ type StepFinished struct {
 	Retry  bool               `json:"retry,omitempty"`
 	Again  time.Time          `json:"again,omitzero"`   // when the next attempt may start, with Retry
 	Values map[string]float64 `json:"values,omitempty"` // what a check or verification read
+	// Preauthorised are the IDs of the requests that permitted in advance what the step was to ask for. Each counts once.
+	Preauthorised []string `json:"preauthorised,omitempty"`
 }
 
 // RunFinished ends a run.

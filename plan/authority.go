@@ -19,6 +19,7 @@ type Authority struct {
 	Loosen  string `json:"loosen,omitempty" plan:"to=authority"`       // make the breaker less strict
 	Release string `json:"release,omitempty" plan:"to=authority"`      // release an account from quarantine
 	Approve string `json:"preauthorise,omitempty" plan:"to=authority"` // approve a bounded act in advance
+	Duo     *Duo   `json:"duo,omitempty"`                              // how pushes leave, for the second factor duo
 }
 
 // Breaker says when acts are held back, and how they are let go again. Without it the breaker still obeys people.
@@ -44,4 +45,11 @@ type Breaker struct {
 	Reduce string `json:"reduce,omitempty" plan:"of=open|closed"`
 	// File is the kill switch on disk: while it exists the breaker is halted. HALT in the data directory when absent.
 	File string `json:"file,omitempty"`
+}
+
+// Duo is the account that pushes leave by, for the second factor duo.
+type Duo struct {
+	Host   string `json:"host" plan:"required"`   // its API host, such as api-1234.duosecurity.com
+	Key    string `json:"key" plan:"required"`    // ${NAME} of the integration key
+	Secret string `json:"secret" plan:"required"` // ${NAME}
 }

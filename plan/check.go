@@ -27,14 +27,13 @@ func (d *decoder) check(p *Plan) {
 	d.checkFeeds(p)
 	d.checkTriggers(p)
 	d.checkModels(p)
+	d.checkAuthority(p)
 	for i, playbook := range p.Playbooks {
 		d.checkSteps(p, fmt.Sprintf("playbooks[%d].steps", i), playbook.Steps)
 	}
-	for i, person := range p.People {
-		if person.Name == "automatic" || person.Name == "everybody" {
-			d.faultAt(fmt.Sprintf("people[%d].name", i), fmt.Sprintf("nobody can be called %q, which has a meaning of its own", person.Name), "")
-		}
-	}
+	d.checkPlaybookCircles(p)
+	d.checkTasks(p)
+	d.checkPeople(p)
 }
 
 // walk visits every text of the plan that was read, with its path and rules.
@@ -48,7 +47,7 @@ func (d *decoder) walk(p *Plan, visit func(path string, r rules, v reflect.Value
 
 // checkName holds a name to what it must be the name of.
 func (d *decoder) checkName(p *Plan, path string, r rules, name string) {
-	if r.to == "" {
+	if r.to == "" || stands(path, name) {
 		return
 	}
 	if d.knows(p, r.to, name) {
@@ -429,6 +428,76 @@ func (d *decoder) checkStep(p *Plan, path string, s Step) {
 	case "wait":
 		if (s.Wait.For == 0) == (s.Wait.Until == "") {
 			d.faultAt(path, "a wait is for a span, or until open or close", "")
+		}
+	case "approve":
+		d.checkApprove(path, *s.Approve)
+	case "for_each":
+		d.checkForEach(p, path, *s.ForEach)
+	case "if":
+		if len(s.If.Then) == 0 && len(s.If.Else) == 0 {
+			d.faultAt(path, "an if wants steps, under then or else", "")
+		}
+	}
+}
+
+// checkApprove wants each policy of silence and what it needs to stand together.
+func (d *decoder) checkApprove(path string, a Approve) {
+	switch {
+	case (a.OnTimeout == "escalate") != (a.EscalateTo != ""):
+		d.faultAt(path, "on_timeout: escalate and escalate_to go together: who is asked when nobody answered", "")
+	case (a.OnTimeout == "smaller") != (a.Smaller > 0):
+		d.faultAt(path, "on_timeout: smaller and smaller go together: which share of the amounts silence permits", "")
+	}
+}
+
+func (d *decoder) checkForEach(p *Plan, path string, f ForEach) {
+	if stands(path, "{symbol}") {
+		d.faultAt(path, "a for_each within a for_each could mean either by {symbol}; put the inner one into a playbook of its own", "")
+	}
+	if f.Of == "holdings" || f.Of == "" || d.knows(p, "account", f.Of) {
+		return
+	}
+	d.checkSymbolOrClass(p, path+".of", f.Of)
+}
+
+// checkPlaybookCircles refuses playbooks that would carry themselves out, where the circle closes.
+func (d *decoder) checkPlaybookCircles(p *Plan) {
+	const entered, left = 1, 2
+	state := map[string]int{}
+	var trail []string
+	var enter func(i int)
+	enter = func(i int) {
+		b := p.Playbooks[i]
+		state[b.Name] = entered
+		trail = append(trail, b.Name)
+		walkPaths(fmt.Sprintf("playbooks[%d].steps", i), b.Steps, func(path string, s Step) {
+			next := slices.IndexFunc(p.Playbooks, func(other Playbook) bool { return other.Name == s.Playbook })
+			switch {
+			case s.Playbook == "" || next < 0:
+			case state[s.Playbook] == entered:
+				circle := append(slices.Clone(trail[slices.Index(trail, s.Playbook):]), s.Playbook)
+				d.faultAt(path+".playbook", "playbooks go in a circle: "+shorten(strings.Join(circle, " → "), 3*textMax), "")
+			case state[s.Playbook] == 0:
+				enter(next)
+			}
+		})
+		state[b.Name] = left
+		trail = trail[:len(trail)-1]
+	}
+	for i, b := range p.Playbooks {
+		if state[b.Name] == 0 {
+			enter(i)
+		}
+	}
+}
+
+// walkPaths is Walk with the path at which each step stands.
+func walkPaths(path string, steps []Step, visit func(path string, s Step)) {
+	for i, s := range steps {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		visit(at, s)
+		for _, inside := range s.inside() {
+			walkPaths(join(at, inside.key), *inside.steps, visit)
 		}
 	}
 }

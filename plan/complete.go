@@ -288,6 +288,10 @@ func completeStep(p *Plan, s *Step) {
 		fill(&s.Timeout, Duration(10*time.Minute))
 	case "terraform", "communicate":
 		fill(&s.Timeout, Duration(time.Hour))
+		if s.Communicate != nil {
+			fill(&s.Communicate.Need, "all")
+			fill(&s.Communicate.After, Duration(5*time.Minute))
+		}
 	case "manual":
 		fill(&s.Timeout, Duration(24*time.Hour))
 		fill(&s.Manual.Who, p.owner())
@@ -304,12 +308,28 @@ func completeStep(p *Plan, s *Step) {
 	case "order":
 		fill(&s.Timeout, Duration(48*time.Hour))
 		fill(&s.Order.Account, p.onlyAccountOf(s.Order.Symbol))
+	case "for_each":
+		s.ForEach.Of = p.symbolOrClass(s.ForEach.Of)
+		completeAccounts(s.ForEach.Do)
 	case "notify":
 		if len(s.Notify.To) == 0 || slices.Equal(s.Notify.To, []string{"everybody"}) {
 			s.Notify.To = nil
 			for _, person := range p.People {
 				s.Notify.To = append(s.Notify.To, person.Name)
 			}
+		}
+	}
+}
+
+// completeAccounts lets an order for each holding be an order in the account of that holding.
+func completeAccounts(steps []Step) {
+	for i := range steps {
+		s := &steps[i]
+		if s.Order != nil && s.Order.Symbol == "{symbol}" {
+			fill(&s.Order.Account, "{account}")
+		}
+		for _, inside := range s.inside() {
+			completeAccounts(*inside.steps)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"reflect"
+	"strings"
 )
 
 // Expression is a text in the rule language, and where the plan holds it.
@@ -11,13 +12,23 @@ type Expression struct {
 	Text string
 }
 
-// Expressions of the plan in its own order: signals, conditions, all-clears, checks and verifications.
+// Expressions of the plan in its own order: signals, conditions, all-clears, checks and verifications. Those within a for_each
+// are given as they are for the first holding that lifeboat may trade.
 func (p *Plan) Expressions() []Expression {
 	var all []Expression
 	walk(p, func(path string, r rules, v reflect.Value) {
-		if r.expr && v.Len() > 0 {
-			all = append(all, Expression{path, v.String()})
+		if !r.expr || v.Len() == 0 {
+			return
 		}
+		text := v.String()
+		if stands(path, text) {
+			held, any := find(p.Holdings, func(h Holding) bool { return p.Tradable(h.Account) && h.Symbol != p.Portfolio.BaseCurrency })
+			if !any {
+				return
+			}
+			text = strings.NewReplacer("{symbol}", held.Symbol, "{account}", held.Account).Replace(text)
+		}
+		all = append(all, Expression{path, text})
 	})
 	return all
 }

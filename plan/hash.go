@@ -58,7 +58,7 @@ func (p *Plan) PlaybookContent(b Playbook) (content json.RawMessage, contentHash
 // pin adds what the steps of a playbook need.
 func (p *Plan) pin(pinned *Pinned, b Playbook) {
 	Walk(b.Steps, func(s Step) {
-		if s.Rebalance != nil || s.Order != nil {
+		if s.Rebalance != nil || s.Order != nil || s.ForEach != nil {
 			p.pinTrading(pinned, s)
 		}
 		named, ok := p.Playbook(s.Playbook)

@@ -101,6 +101,8 @@ func (g *gathering) visit(name string, entry fs.DirEntry, err error) error {
 		return err
 	case entry.IsDir() && hidden:
 		return fs.SkipDir
+	case entry.IsDir() && g.isData(name):
+		return fs.SkipDir
 	case entry.IsDir():
 		return nil
 	}
@@ -113,6 +115,15 @@ func (g *gathering) visit(name string, entry fs.DirEntry, err error) error {
 	}
 	plan := !hidden && slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(path.Ext(name)))
 	return g.take(file{name: name, plan: plan}, info.Size())
+}
+
+// dataMark lies in every data directory. One may lie within the plan's, where serve puts it unless told otherwise; what is in
+// it, keys among it, is not the owner's writing.
+const dataMark = "lifeboat.lock"
+
+func (g *gathering) isData(name string) bool {
+	_, err := fs.Stat(g.dir, path.Join(name, dataMark))
+	return name != "." && err == nil
 }
 
 // take adds a file, unless it is too large to hold a phrase or the directory is too large to be read.

@@ -324,3 +324,31 @@ func TestAliasesDoNotExplode(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A data directory within the plan's is not read as part of the plan: the token in it looks like a private key.
+func TestDataDirectoryIsNotRead(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "lifeboat-data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		filepath.Join(dir, "plan.yaml"):        "portfolio: {name: Tiny}\n",
+		filepath.Join(data, "daemon.json"):     `{"token":"` + strings.Repeat("0123456789abcdef", 4) + `"}`,
+		filepath.Join(data, "lifeboat.lock"):   "",
+		filepath.Join(data, "not-a-plan.yaml"): "nonsense: [",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p, _, err := Load(dir); err != nil || p.Portfolio.Name != "Tiny" {
+		t.Errorf("got %v", err)
+	}
+	if err := os.Remove(filepath.Join(data, "lifeboat.lock")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Load(dir); err == nil {
+		t.Error("without the mark it was not read either: the test proves nothing")
+	}
+}

@@ -1,7 +1,10 @@
 package plan
 
 import (
+	"encoding/json"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/shopspring/decimal"
 
@@ -66,11 +69,17 @@ type Step struct {
 
 // Kind of the step: the key under which the owner wrote it; "" for none.
 func (s Step) Kind() string {
-	if kinds := kindsOf(reflect.ValueOf(s)); len(kinds) > 0 {
-		return kinds[0]
+	v := reflect.ValueOf(s)
+	for _, k := range stepKinds {
+		if !v.FieldByIndex(k.index).IsZero() {
+			return k.name
+		}
 	}
 	return ""
 }
+
+// stepKinds are the keys of a step that say what it is; a run asks for them at every step.
+var stepKinds = slices.DeleteFunc(keysOf(reflect.TypeFor[Step]()), func(k key) bool { return !k.rules.kind })
 
 // Nested steps are a list of them within a step.
 type nested struct {
@@ -88,6 +97,27 @@ func (s *Step) inside() []nested {
 		all = append(all, nested{"if.then", &s.If.Then}, nested{"if.else", &s.If.Else})
 	}
 	return all
+}
+
+// For gives the steps as they are for one holding: in every text {symbol} and {account} are its names.
+func (f ForEach) For(symbol, account string) []Step {
+	names := strings.NewReplacer("{symbol}", inText(symbol), "{account}", inText(account))
+	var steps []Step
+	if err := json.Unmarshal([]byte(names.Replace(string(canonical(f.Do)))), &steps); err != nil {
+		panic(err) // what was marshalled, with well-formed texts in it, reads back
+	}
+	return steps
+}
+
+// inText is a name as it stands inside a text of a JSON document.
+func inText(name string) string {
+	quoted := canonical(name)
+	return string(quoted[1 : len(quoted)-1])
+}
+
+// stands reports a text in a for_each that is a name only once a holding stands in the place of {symbol} or {account}.
+func stands(path, text string) bool {
+	return strings.Contains(path, ".for_each.do[") && (strings.Contains(text, "{symbol}") || strings.Contains(text, "{account}"))
 }
 
 // Walk visits steps and all the steps within them, each before those within it. Playbooks that steps name are not entered.

@@ -27,6 +27,11 @@ func (p *Plan) Holding(symbol string) (Holding, bool) {
 	return find(p.Holdings, func(h Holding) bool { return h.Symbol == symbol })
 }
 
+// Mandate by name.
+func (p *Plan) Mandate(name string) (Mandate, bool) {
+	return find(p.Mandates, func(m Mandate) bool { return m.Name == name })
+}
+
 func find[T any](all []T, is func(T) bool) (found T, ok bool) {
 	if i := slices.IndexFunc(all, is); i >= 0 {
 		return all[i], true

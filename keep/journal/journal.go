@@ -4,8 +4,8 @@
 // Every event becomes an [Entry]: a sequence number, a time, a word and a body of canonical JSON, sealed by the
 // SHA-256 of all that together with the hash of the entry before. One hash therefore stands for the whole history:
 // [Verify] walks the chain and names the first entry that does not fit, and a [Mark] noted elsewhere shows when the
-// end was cut off. A [Store] keeps the entries: [Memory] for drills, the package keep/sqlite on disk. The package
-// journaltest holds what every store must do.
+// end was cut off. A [Store] keeps the entries: [Memory] for drills, the package keep/sqlite on disk, keep/postgres in a
+// database that two machines share. The package journaltest holds what every store must do.
 //
 // It does not sign anything, and it does not hide anything: somebody who can rewrite the whole journal can seal it
 // again. Marks that lie elsewhere are what shows that.
@@ -35,8 +35,8 @@ type Reader interface {
 	Entries(ctx context.Context, from int64) iter.Seq2[Entry, error]
 }
 
-// Store keeps a journal. Append is for one caller at a time in spirit, since order is meaning, but safe from several
-// goroutines.
+// Store keeps a journal. Order is meaning, so what belongs together goes into one Append; several goroutines may append at
+// the same time, and each finds its own events together and in order.
 type Store interface {
 	Reader
 	// Append seals and keeps the events, in order: all of them survive a crash when it returns nil, and none counts
@@ -45,6 +45,20 @@ type Store interface {
 	// opened again, because nobody knows what the disk holds.
 	Append(at time.Time, events ...lifeboat.Event) error
 	Close() error
+}
+
+// Keeper is a store as the daemon holds it, for as long as it may act.
+type Keeper interface {
+	Store
+	// EntriesWithout yields, in order, the entries up to the given sequence number that are not of the given word: what
+	// makes it cheap to leave out the readings, nearly all of a journal.
+	EntriesWithout(ctx context.Context, word string, to int64) iter.Seq2[Entry, error]
+	// Remembered is the head as it is noted apart from the entries; [Verify] asks for it.
+	Remembered(ctx context.Context) (Mark, bool, error)
+	// Fence fails when this process may not act any more: another one holds the journal, or may hold it and cannot be
+	// asked, or the store refuses to write. It is asked after an intent was written and before it is carried out, and
+	// may take as long as a question to the database.
+	Fence() error
 }
 
 // Entry is one sealed event. Its slices belong to the store: read them, do not change them.

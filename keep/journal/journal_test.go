@@ -16,9 +16,10 @@ import (
 )
 
 func TestMemory(t *testing.T) {
-	journaltest.Run(t, func(t *testing.T) (journal.Store, func() journal.Store) {
+	journaltest.Run(t, func(t *testing.T) journaltest.Subject {
 		m := journal.Memory()
-		return m, func() journal.Store { return m }
+		same := func() journal.Keeper { return m } // it lives as long as the process, and no longer
+		return journaltest.Subject{Keeper: m, Reopen: same, Crash: same}
 	})
 }
 

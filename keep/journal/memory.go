@@ -58,6 +58,29 @@ func (m *Mem) Entries(ctx context.Context, from int64) iter.Seq2[Entry, error] {
 	}
 }
 
+// EntriesWithout implements [Keeper].
+func (m *Mem) EntriesWithout(ctx context.Context, word string, to int64) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for e, err := range m.Entries(ctx, 1) {
+			if err == nil && e.Seq > to {
+				return
+			}
+			if (err != nil || e.Word != word) && !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// Remembered implements [Keeper]; memory forgets nothing as long as it lasts.
+func (m *Mem) Remembered(context.Context) (Mark, bool, error) {
+	head, ok := m.Head()
+	return head.Mark(), ok, nil
+}
+
+// Fence implements [Keeper]: nobody else can hold it.
+func (m *Mem) Fence() error { return nil }
+
 // Digest is the hash of the last entry in hexadecimal: equal digests, equal histories. It is "" for an empty journal.
 func (m *Mem) Digest() string {
 	head, ok := m.Head()

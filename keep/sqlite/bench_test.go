@@ -2,7 +2,10 @@ package sqlite
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"lifeboat"
 	"lifeboat/keep/journal"
@@ -11,11 +14,39 @@ import (
 // BenchmarkAppend is one durable act: what stands between an intent and its order.
 func BenchmarkAppend(b *testing.B) {
 	s := open(b, b.TempDir())
+	var took []time.Duration
 	for b.Loop() {
+		begin := time.Now()
 		if err := s.Append(noon, said(1)); err != nil {
 			b.Fatal(err)
 		}
+		took = append(took, time.Since(begin))
 	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+}
+
+// BenchmarkAppend64Callers is what group commit makes of many who append at the same time.
+func BenchmarkAppend64Callers(b *testing.B) {
+	s := open(b, b.TempDir())
+	turns := make(chan bool)
+	var callers sync.WaitGroup
+	for range 64 {
+		callers.Go(func() {
+			for range turns {
+				if err := s.Append(noon, said(1)); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	for b.Loop() {
+		turns <- true
+	}
+	close(turns)
+	callers.Wait()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "appends/s")
 }
 
 // BenchmarkAppend100 is a hundred events in one append.

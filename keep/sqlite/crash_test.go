@@ -16,16 +16,21 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lifeboat"
+	"lifeboat/keep/journal"
 )
 
 // The tests below run this test binary again, as a daemon that appends and acknowledges until it comes to its end.
 const (
 	childDir   = "LIFEBOAT_TEST_APPEND_TO"
 	childLimit = "LIFEBOAT_TEST_FILE_SIZE_LIMIT"
+	childMany  = "LIFEBOAT_TEST_CALLERS"
 )
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
+		if os.Getenv(childMany) != "" {
+			os.Exit(appendTogether(dir))
+		}
 		os.Exit(appendForEver(dir))
 	}
 	os.Exit(m.Run())
@@ -132,6 +137,113 @@ func killAfter(t *testing.T, dir string, life time.Duration) (acknowledged int64
 	if complaint.Len() > 0 {
 		t.Errorf("the daemon complained: %s", complaint.String())
 	}
+	return acknowledged
+}
+
+const callers = 8
+
+// part is one of the events, as many as 1 + n % 3, that a caller appends as his n-th.
+func part(caller, n, i int) lifeboat.Event {
+	return lifeboat.RunFinished{Run: strconv.Itoa(caller), Why: fmt.Sprintf("%d.%d", n, i)}
+}
+
+// appendTogether lets many callers share transactions, and writes who was acknowledged what.
+func appendTogether(dir string) int {
+	s, err := Open(dir, Options{})
+	if err != nil {
+		return complain(err)
+	}
+	for caller := range callers {
+		go func() {
+			for n := 0; ; n++ {
+				var batch []lifeboat.Event
+				for i := range 1 + n%3 {
+					batch = append(batch, part(caller, n, i))
+				}
+				if err := s.Append(noon, batch...); err != nil {
+					os.Exit(complain(err))
+				}
+				fmt.Printf("%d %d\n", caller, n) // one write, so that lines do not mix
+			}
+		}()
+	}
+	select {}
+}
+
+// TestKilledAmongManyCallers kills a daemon whose callers share transactions. Of each the acknowledged appends are there,
+// in order and whole, and at most the one that was under way.
+func TestKilledAmongManyCallers(t *testing.T) {
+	const seed, kills = 20080915, 15
+	random := rand.New(rand.NewPCG(seed, seed))
+	entries := int64(0)
+	for kill := range kills {
+		dir := t.TempDir()
+		acknowledged := manyUntilKilled(t, dir, 50*time.Millisecond+time.Duration(random.Int64N(int64(150*time.Millisecond))))
+		s := open(t, dir)
+		if _, err := journal.Verify(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		var next [callers]int
+		var following []lifeboat.Event // that must come to make a batch whole
+		for e, err := range s.Entries(t.Context(), 1) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			event, err := e.Event()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(following) == 0 {
+				caller, _ := strconv.Atoi(event.(lifeboat.RunFinished).Run)
+				for i := range 1 + next[caller]%3 {
+					following = append(following, part(caller, next[caller], i))
+				}
+				next[caller]++
+			}
+			if event != following[0] {
+				t.Fatalf("kill %d of seed %d: entry %d is %v, want %v", kill, seed, e.Seq, event, following[0])
+			}
+			following = following[1:]
+		}
+		if len(following) > 0 {
+			t.Errorf("kill %d of seed %d: the end lacks %v", kill, seed, following)
+		}
+		for caller, n := range next {
+			if n < acknowledged[caller] || n > acknowledged[caller]+1 {
+				t.Errorf("kill %d of seed %d: %d appends of caller %d are there, %d were acknowledged", kill, seed, n, caller, acknowledged[caller])
+			}
+		}
+		head, _ := s.Head()
+		entries += head.Seq
+		s.Close()
+	}
+	t.Logf("%d kills, %d entries", kills, entries)
+	if entries < kills*callers {
+		t.Errorf("only %d entries were written: the kills came too early to show anything", entries)
+	}
+}
+
+// manyUntilKilled counts what each caller was acknowledged.
+func manyUntilKilled(t *testing.T, dir string, life time.Duration) (acknowledged [callers]int) {
+	cmd := child(dir, childMany+"=1")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.AfterFunc(life, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		var caller, n int
+		if _, err := fmt.Sscanf(lines.Text(), "%d %d", &caller, &n); err != nil {
+			t.Errorf("the daemon said %q", lines.Text())
+		}
+		acknowledged[caller] = n + 1
+	}
+	cmd.Wait()
 	return acknowledged
 }
 

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -52,6 +53,14 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// HoldDir makes a data directory and takes it for this process alone, for a lifeboat whose journal lies elsewhere.
+func HoldDir(dir string) (io.Closer, error) {
+	if err := makeDir(dir); err != nil {
+		return nil, openProblem(dir, err)
+	}
+	return lockDir(dir)
 }
 
 // lockDir takes the data directory for this process.

@@ -1,10 +1,13 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"strconv"
+
+	"lifeboat/keep/sqlstore"
 )
 
 // schemaVersion is the one this program writes.
@@ -74,16 +77,5 @@ func checkSchema(db *sql.DB) error {
 	if tables != 2 {
 		return errForeign
 	}
-	var text string
-	if err := db.QueryRow(`SELECT value FROM meta WHERE name = 'schema'`).Scan(&text); err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return err
-	}
-	version, err := strconv.Atoi(text)
-	if err != nil {
-		return errForeign
-	}
-	if version > schemaVersion {
-		return fmt.Errorf("a newer lifeboat wrote it (schema %d, this one knows %d)", version, schemaVersion)
-	}
-	return nil
+	return sqlstore.Tables{DB: db}.CheckVersion(context.Background(), schemaVersion, errForeign)
 }

@@ -2,7 +2,7 @@
 // mode. It is the store for one machine.
 //
 // [Open] is for the one program that writes. It holds a lock on the data directory, so that two daemons cannot act on
-// one journal; every Append is one transaction, synced to the disk before it returns. [OpenReader] is for commands
+// one journal; every Append is part of one transaction, synced to the disk before it returns. [OpenReader] is for commands
 // that look, with or without a daemon running. Triggers in the database refuse to change or remove an entry, and the
 // head of the chain is noted apart from the entries, so that a journal whose end was cut off is found when it is
 // opened.
@@ -23,13 +23,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
 
 	"lifeboat"
 	"lifeboat/keep/journal"
+	"lifeboat/keep/sqlstore"
 )
 
 // File is the journal's name in the data directory. SQLite keeps File-wal and File-shm beside it: they belong to it,
@@ -45,18 +45,17 @@ type Options struct {
 	pagesMax int // limits the size of the database, for tests of a full disk
 }
 
-// Store is the journal of the one program that writes it. It is safe for use from several goroutines.
+// Store is the journal of the one program that writes it. It is safe for use from several goroutines; those who append
+// at the same time share a transaction.
 type Store struct {
+	*sqlstore.Group
+	read sqlstore.Tables // by connections that cannot write
+
 	dir    string
 	lock   *os.File
 	write  *sql.DB // one connection
-	read   *sql.DB // connections that cannot write
-	insert *sql.Stmt
+	insert *sqlstore.Insert
 	note   *sql.Stmt
-
-	mu     sync.Mutex // guards head, failed and the order of appends
-	head   journal.Entry
-	failed error // set for ever by the first write that fails, and by Close
 }
 
 // Open opens the journal in a data directory, and makes both when they do not exist. Only one program at a time gets
@@ -87,7 +86,12 @@ func Open(dir string, options Options) (_ *Store, err error) {
 	if err := s.prepare(); err != nil {
 		return nil, openProblem(dir, err)
 	}
-	return s, s.find()
+	head, err := s.find()
+	if err != nil {
+		return nil, err
+	}
+	s.Group = sqlstore.NewGroup(head, s.commit)
+	return s, nil
 }
 
 // writing is how the one writer talks to the database: FULL syncs the log before a commit returns.
@@ -135,12 +139,13 @@ func connect(dir string, connections int, parameters ...string) (*sql.DB, error)
 	return db, nil
 }
 
-func (s *Store) prepare() (err error) {
-	if s.read, err = connect(s.dir, readersMax, reading...); err != nil {
+func (s *Store) prepare() error {
+	read, err := connect(s.dir, readersMax, reading...)
+	if err != nil {
 		return err
 	}
-	s.insert, err = s.write.Prepare(`INSERT INTO entries (seq, at, word, body, prev, hash) VALUES (?, ?, ?, ?, ?, ?)`)
-	if err != nil {
+	s.read = tables(s.dir, read)
+	if s.insert, err = tables(s.dir, s.write).PrepareInsert(context.Background()); err != nil {
 		return err
 	}
 	s.note, err = s.write.Prepare(`INSERT INTO meta (name, value) VALUES ('head', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`)
@@ -148,57 +153,38 @@ func (s *Store) prepare() (err error) {
 }
 
 // find takes up the chain where it ends, if it ends where it should.
-func (s *Store) find() error {
-	head, found, err := lastEntry(s.write)
+func (s *Store) find() (journal.Entry, error) {
+	head, noted, sound, err := tables(s.dir, s.write).End(context.Background())
 	if err != nil {
-		return openProblem(s.dir, err)
+		return head, openProblem(s.dir, err)
 	}
-	noted, known, err := notedHead(context.Background(), s.write)
-	if err != nil {
-		return openProblem(s.dir, err)
-	}
-	if found != known || found && noted != head.Mark() {
-		return &lifeboat.Problem{
+	if !sound {
+		return head, &lifeboat.Problem{
 			Reason: "journal-broken",
 			What:   fmt.Sprintf("the journal in %s ends at entry %d, and that is not the last one that was written to it (%d)", s.dir, head.Seq, noted.Seq),
 			Money:  "nothing was started; what the venues hold is not touched by this",
 			Next:   "keep a copy of the directory, run lifeboat journal verify, and restore a backup",
 		}
 	}
-	s.head = head
+	return head, nil
+}
+
+// commit is one transaction, on the disk when it returns nil.
+func (s *Store) commit(_ journal.Entry, sealed []journal.Entry) error {
+	if err := s.transact(sealed); err != nil {
+		return writeProblem(s.dir, err)
+	}
 	return nil
 }
 
-// Append implements [journal.Store]: one transaction, on the disk when it returns nil.
-func (s *Store) Append(at time.Time, events ...lifeboat.Event) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.failed != nil {
-		return s.failed
-	}
-	sealed, err := journal.SealAll(s.head, at, events)
-	if err != nil || len(sealed) == 0 {
-		return err
-	}
-	if err := s.commit(sealed); err != nil {
-		s.failed = writeProblem(s.dir, err)
-		return s.failed
-	}
-	s.head = sealed[len(sealed)-1]
-	return nil
-}
-
-func (s *Store) commit(sealed []journal.Entry) error {
+func (s *Store) transact(sealed []journal.Entry) error {
 	tx, err := s.write.Begin()
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() // does nothing after a commit
-	insert := tx.Stmt(s.insert)
-	for _, e := range sealed {
-		if _, err := insert.Exec(e.Seq, e.At.UnixNano(), e.Word, e.Body, e.Prev[:], e.Hash[:]); err != nil {
-			return err
-		}
+	if err := s.insert.Do(context.Background(), tx, sealed); err != nil {
+		return err
 	}
 	if _, err := tx.Stmt(s.note).Exec(sealed[len(sealed)-1].Mark().String()); err != nil {
 		return err
@@ -206,40 +192,26 @@ func (s *Store) commit(sealed []journal.Entry) error {
 	return tx.Commit()
 }
 
-// Head implements [journal.Reader]: the last entry that this store wrote or found.
-func (s *Store) Head() (journal.Entry, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.head, s.head.Seq > 0
-}
-
 // Entries implements [journal.Reader].
 func (s *Store) Entries(ctx context.Context, from int64) iter.Seq2[journal.Entry, error] {
-	return entries(ctx, s.dir, s.read, from)
+	return s.read.Entries(ctx, from)
 }
 
-// EntriesWithout yields, in order, the entries up to the given sequence number that are not of the given word. Those are
-// passed over inside the database, which is what makes it cheap to leave out the readings, nearly all of a journal.
+// EntriesWithout implements [journal.Keeper].
 func (s *Store) EntriesWithout(ctx context.Context, word string, to int64) iter.Seq2[journal.Entry, error] {
-	return entriesWithout(ctx, s.dir, s.read, word, to)
+	return s.read.EntriesWithout(ctx, word, to)
 }
 
-// Remembered is the head as it is noted apart from the entries; [journal.Verify] asks for it.
+// Remembered implements [journal.Keeper].
 func (s *Store) Remembered(ctx context.Context) (journal.Mark, bool, error) {
-	return notedHead(ctx, s.read)
+	return s.read.Remembered(ctx)
 }
-
-// errClosed is what a store says that is no longer open.
-var errClosed = errors.New("the journal is closed")
 
 // Close lets go of the journal and of the data directory.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if errors.Is(s.failed, errClosed) {
+	if !s.Group.Close() {
 		return nil
 	}
-	s.failed = errClosed
 	if err := s.release(); err != nil {
 		return fmt.Errorf("close journal in %s: %w", s.dir, err)
 	}
@@ -250,24 +222,10 @@ func (s *Store) Close() error {
 // cannot.
 func (s *Store) release() error {
 	var errs []error
-	for _, db := range []*sql.DB{s.read, s.write} {
+	for _, db := range []*sql.DB{s.read.DB, s.write} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}
 	}
 	return errors.Join(append(errs, s.lock.Close())...)
-}
-
-// notedHead reads the mark that every append leaves beside the entries.
-func notedHead(ctx context.Context, db *sql.DB) (journal.Mark, bool, error) {
-	var text string
-	err := db.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'head'`).Scan(&text)
-	if errors.Is(err, sql.ErrNoRows) {
-		return journal.Mark{}, false, nil
-	}
-	if err != nil {
-		return journal.Mark{}, false, fmt.Errorf("read noted head: %w", err)
-	}
-	m, err := journal.ParseMark(text)
-	return m, err == nil, err
 }

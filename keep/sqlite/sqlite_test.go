@@ -16,6 +16,7 @@ import (
 	"lifeboat"
 	"lifeboat/keep/journal"
 	"lifeboat/keep/journal/journaltest"
+	"lifeboat/keep/sqlstore"
 )
 
 var noon = time.Date(2020, 3, 12, 12, 0, 0, 0, time.UTC)
@@ -83,17 +84,43 @@ func expectProblem(t testing.TB, err error, reason lifeboat.Reason, what string)
 }
 
 func TestContract(t *testing.T) {
-	journaltest.Run(t, func(t *testing.T) (journal.Store, func() journal.Store) {
+	journaltest.Run(t, func(t *testing.T) journaltest.Subject {
 		dir := t.TempDir()
 		s := open(t, dir)
-		return s, func() journal.Store {
-			if err := s.Close(); err != nil {
-				t.Fatal(err)
-			}
-			s = open(t, dir)
-			return s
+		return journaltest.Subject{
+			Keeper: s,
+			Reopen: func() journal.Keeper {
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				s = open(t, dir)
+				return s
+			},
+			Crash: func() journal.Keeper {
+				dir = asItIsNow(t, dir)
+				s = open(t, dir)
+				return s
+			},
+			Second: func() (journal.Keeper, error) { return Open(dir, Options{}) },
 		}
 	})
+}
+
+// asItIsNow copies the files of an open journal: what a process that was killed at this moment leaves behind. Nobody may
+// be writing.
+func asItIsNow(t *testing.T, dir string) string {
+	t.Helper()
+	copied := t.TempDir()
+	for _, suffix := range []string{"", "-wal"} {
+		data, err := os.ReadFile(filepath.Join(dir, File+suffix))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(copied, File+suffix), data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return copied
 }
 
 func TestDirectoryAndFilesAreTheOwnersAlone(t *testing.T) {
@@ -136,7 +163,7 @@ func TestTheWriterSyncs(t *testing.T) {
 	if n := s.write.Stats().MaxOpenConnections; n != 1 {
 		t.Errorf("%d writers", n)
 	}
-	if _, err := s.read.Exec(`DELETE FROM meta`); err == nil {
+	if _, err := s.read.DB.Exec(`DELETE FROM meta`); err == nil {
 		t.Error("a reader could write")
 	}
 }
@@ -418,7 +445,7 @@ func TestClosedIsClosed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Append(noon, said(2)); !errors.Is(err, errClosed) {
+	if err := s.Append(noon, said(2)); !errors.Is(err, sqlstore.ErrClosed) {
 		t.Errorf("append to a closed journal: %v", err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 // Faulty is a store whose disk fills up: the append number At (the first is 1) fails, and so does every later one, as a
 // store on disk does until it is opened again. Set its fields before the first append.
 type Faulty struct {
-	journal.Store
+	journal.Keeper
 	At  int
 	Err error // what the failing appends return; [DiskFull] when nil
 
@@ -37,7 +37,7 @@ func (f *Faulty) Append(at time.Time, events ...lifeboat.Event) error {
 	f.mu.Unlock()
 	switch {
 	case !fails:
-		return f.Store.Append(at, events...)
+		return f.Keeper.Append(at, events...)
 	case f.Err != nil:
 		return f.Err
 	}

@@ -1,8 +1,8 @@
 // Package journaltest holds what every store of a journal must do. A store's own tests call [Run]; the stages that
 // write to a journal test their bad hours with [Faulty], a store whose disk fills up on command.
 //
-// It does not test what a store does when its process is killed or its disk is full: that takes the store's own means,
-// and its own tests.
+// It does not test what a store does when its process is really killed, its disk full or its network cut: that takes the
+// store's own means, and its own tests.
 package journaltest
 
 import (
@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,16 +22,28 @@ import (
 	"lifeboat/keep/journal"
 )
 
-// Open makes an empty store for one test. The function it returns beside the store closes it, if it is open, and opens
-// what it kept.
-type Open func(t *testing.T) (store journal.Store, reopen func() journal.Store)
+// Subject is an empty store under test, and what may befall it.
+type Subject struct {
+	Keeper journal.Keeper
+	// Reopen closes the store, if it is open, and opens what it kept.
+	Reopen func() journal.Keeper
+	// Crash ends the store as kill -9 does, without closing it, and opens what was kept by then.
+	Crash func() journal.Keeper
+	// Second opens the store as another process does while the first one is alive, but was out of reach for as long as it
+	// takes. It either fails, and the first goes on, or the first may not write any more. Nil where a store belongs to
+	// one process by its nature.
+	Second func() (journal.Keeper, error)
+}
+
+// Open makes an empty store for one test.
+type Open func(t *testing.T) Subject
 
 // Run holds a store to the contract.
 func Run(t *testing.T, open Open) {
 	for _, c := range contract {
 		t.Run(c.name, func(t *testing.T) {
-			store, reopen := open(t)
-			if err := c.holds(store, reopen); err != nil {
+			its := open(t)
+			if err := c.holds(its.Keeper, its); err != nil {
 				t.Error(err)
 			}
 		})
@@ -41,8 +54,8 @@ func Run(t *testing.T, open Open) {
 func Errors(t *testing.T, open Open) map[string]error {
 	broken := map[string]error{}
 	for _, c := range contract {
-		store, reopen := open(t)
-		if err := c.holds(store, reopen); err != nil {
+		its := open(t)
+		if err := c.holds(its.Keeper, its); err != nil {
 			broken[c.name] = err
 		}
 	}
@@ -51,16 +64,21 @@ func Errors(t *testing.T, open Open) map[string]error {
 
 var contract = []struct {
 	name  string
-	holds func(s journal.Store, reopen func() journal.Store) error
+	holds func(s journal.Keeper, its Subject) error
 }{
 	{"an empty journal has no head and holds", empty},
 	{"entries come back in order, as they were appended", keepsOrder},
 	{"entries are sealed one to the next", isChained},
 	{"every word comes back as it was", keepsEveryWord},
 	{"what was acknowledged survives opening again", survives},
+	{"what was acknowledged survives a crash at once", survivesCrash},
 	{"an append is all or nothing", allOrNothing},
+	{"callers at the same time each find their events whole and in order", keepsCallersApart},
+	{"an event that cannot be recorded is refused to its caller alone", refusesAlone},
+	{"who was taken over writes no more", fences},
 	{"appending nothing changes nothing", nothing},
 	{"reading begins where it is told to", readsFrom},
+	{"reading can pass over a word", passesOver},
 	{"readers and a writer do not disturb each other", readsWhileWriting},
 	{"a loop over the entries may append", appendsInLoop},
 	{"reading stops when the reader gives up", stops},
@@ -128,14 +146,14 @@ func expect(s journal.Store, n int) error {
 	return err
 }
 
-func empty(s journal.Store, reopen func() journal.Store) error {
+func empty(s journal.Keeper, its Subject) error {
 	if err := expect(s, 0); err != nil {
 		return err
 	}
-	return expect(reopen(), 0)
+	return expect(its.Reopen(), 0)
 }
 
-func keepsOrder(s journal.Store, _ func() journal.Store) error {
+func keepsOrder(s journal.Keeper, _ Subject) error {
 	if err := write(s, 20); err != nil {
 		return err
 	}
@@ -143,7 +161,7 @@ func keepsOrder(s journal.Store, _ func() journal.Store) error {
 }
 
 // isChained compares with entries that were sealed here, so that a store cannot have its own idea of a seal.
-func isChained(s journal.Store, _ func() journal.Store) error {
+func isChained(s journal.Keeper, _ Subject) error {
 	if err := s.Append(start, news(0), news(1)); err != nil {
 		return err
 	}
@@ -178,7 +196,7 @@ func EveryWord() []lifeboat.Event {
 		}},
 		lifeboat.Gap{Series: "UST", State: lifeboat.GapOpened, Since: start, Triggers: []string{"Depeg"}},
 		news(1),
-		lifeboat.IncidentChange{ID: "2020-03-12-1", State: lifeboat.IncidentOpened, Tier: lifeboat.Action, Trigger: "Crash"},
+		lifeboat.IncidentChange{ID: "2020-03-12-1", State: lifeboat.IncidentOpened, Tier: lifeboat.Action, Trigger: "Crash", By: "Ann"},
 		lifeboat.Decision{Incident: "2020-03-12-1", Trigger: "Crash", Tier: lifeboat.Action, Playbook: "defend",
 			Verdict: lifeboat.Ask, By: "plan", Why: "the trigger's authority is cio", Run: "r1", Question: "lb-q1", Repeats: "R200312-0a1b2c"},
 		lifeboat.Answer{Question: "lb-q1", By: "Ann", Yes: true, Note: "go", Content: "abc",
@@ -186,7 +204,8 @@ func EveryWord() []lifeboat.Event {
 		lifeboat.RunStarted{Run: "r1", Playbook: "defend", Hash: "abc", Content: []byte(`{"if":"a < b & c > d"}`),
 			Incident: "2020-03-12-1", Trigger: "Crash", Tier: lifeboat.Action, By: "Ann", Supersedes: []string{"r0"}},
 		lifeboat.StepStarted{Run: "r1", Step: "1", Name: "sell", Kind: "order", Attempt: 2, Items: []string{"SPY@ibkr"}, Branch: "then"},
-		lifeboat.StepFinished{Run: "r1", Step: "1", Status: lifeboat.Failed, Why: "the venue refused", Retry: true, Again: start.Add(time.Minute), Values: map[string]float64{"weight": 0.4}},
+		lifeboat.StepFinished{Run: "r1", Step: "1", Status: lifeboat.Failed, Why: "the venue refused", Retry: true, Again: start.Add(time.Minute),
+			Values: map[string]float64{"weight": 0.4}, Preauthorised: []string{"q1"}},
 		lifeboat.RunFinished{Run: "r1", Status: lifeboat.Done, Why: "5 of 5 steps done"},
 		lifeboat.Intent{Key: "lb-0123", Act: lifeboat.PlaceOrder, Run: "r1", Step: "1", Order: &order},
 		lifeboat.Intent{Key: "lb-0124", Act: lifeboat.CancelOrder, Run: "r1", Step: "1", Cancel: "lb-0123", Account: "ibkr"},
@@ -206,12 +225,12 @@ func EveryWord() []lifeboat.Event {
 	}
 }
 
-func keepsEveryWord(s journal.Store, reopen func() journal.Store) error {
+func keepsEveryWord(s journal.Keeper, its Subject) error {
 	words := EveryWord()
 	if err := s.Append(start, words...); err != nil {
 		return err
 	}
-	all, err := read(reopen(), 1)
+	all, err := read(its.Reopen(), 1)
 	if err != nil || len(all) != len(words) {
 		return fmt.Errorf("%d entries, want %d (%v)", len(all), len(words), err)
 	}
@@ -223,18 +242,18 @@ func keepsEveryWord(s journal.Store, reopen func() journal.Store) error {
 	return nil
 }
 
-func survives(s journal.Store, reopen func() journal.Store) error {
+func survives(s journal.Keeper, its Subject) error {
 	if err := write(s, 10); err != nil {
 		return err
 	}
-	s = reopen()
+	s = its.Reopen()
 	if err := expect(s, 10); err != nil {
 		return err
 	}
 	if err := s.Append(start.Add(10*time.Minute), news(10)); err != nil {
 		return fmt.Errorf("append after opening again: %w", err)
 	}
-	return expect(reopen(), 11)
+	return expect(its.Reopen(), 11)
 }
 
 // A foreign event has a word that no version of lifeboat knows.
@@ -242,7 +261,7 @@ type foreign struct{}
 
 func (foreign) Word() string { return "rumour" }
 
-func allOrNothing(s journal.Store, reopen func() journal.Store) error {
+func allOrNothing(s journal.Keeper, its Subject) error {
 	if err := write(s, 3); err != nil {
 		return err
 	}
@@ -264,10 +283,160 @@ func allOrNothing(s journal.Store, reopen func() journal.Store) error {
 	if err := s.Append(start.Add(3*time.Minute), news(3)); err != nil {
 		return fmt.Errorf("append after a refused one: %w", err)
 	}
-	return expect(reopen(), 4)
+	return expect(its.Reopen(), 4)
 }
 
-func nothing(s journal.Store, _ func() journal.Store) error {
+// survivesCrash looks after every single append: a store that is a little late is caught by the next.
+func survivesCrash(s journal.Keeper, its Subject) error {
+	for n := 1; n <= 3; n++ {
+		if err := s.Append(start.Add(time.Duration(n-1)*time.Minute), news(n-1)); err != nil {
+			return err
+		}
+		s = its.Crash()
+		if err := expect(s, n); err != nil {
+			return fmt.Errorf("crash %d: %w", n, err)
+		}
+	}
+	return nil
+}
+
+const (
+	callers = 8
+	each    = 12 // appends of a caller
+)
+
+// told is the part-th event of the n-th append of a caller, each of which has 1, 2 or 3 parts.
+func told(caller, n, part int) lifeboat.RunFinished {
+	return lifeboat.RunFinished{Run: fmt.Sprintf("caller %d", caller), Status: lifeboat.Done, Why: fmt.Sprintf("%d.%d", n, part)}
+}
+
+func batch(caller, n int) (events []lifeboat.Event) {
+	for part := range 1 + (caller+n)%3 {
+		events = append(events, told(caller, n, part))
+	}
+	return events
+}
+
+// together lets all callers append at the same time; spoil may put something into a batch that must then be refused.
+func together(s journal.Keeper, spoil func(caller, n int, events []lifeboat.Event) (_ []lifeboat.Event, refused bool)) error {
+	errs := make([]error, callers)
+	var all sync.WaitGroup
+	for caller := range callers {
+		all.Go(func() {
+			for n := range each {
+				events, refused := spoil(caller, n, batch(caller, n))
+				if err := s.Append(start, events...); (err != nil) != refused {
+					errs[caller] = errors.Join(errs[caller], fmt.Errorf("append %d of caller %d: %v, refused should be %t", n, caller, err, refused))
+				}
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// expectTogether wants each batch in one piece, those of one caller in order, and none of those that are left out.
+func expectTogether(s journal.Keeper, leftOut func(caller, n int) bool) error {
+	all, err := read(s, 1)
+	if err != nil {
+		return err
+	}
+	next := make([]int, callers)
+	for len(all) > 0 {
+		event, err := all[0].Event()
+		if err != nil {
+			return err
+		}
+		var caller int
+		if _, err := fmt.Sscanf(event.(lifeboat.RunFinished).Run, "caller %d", &caller); err != nil {
+			return err
+		}
+		for leftOut(caller, next[caller]) {
+			next[caller]++
+		}
+		for _, want := range batch(caller, next[caller]) {
+			if len(all) == 0 {
+				return fmt.Errorf("the end lacks %v", want)
+			}
+			if got, err := all[0].Event(); err != nil || got != want {
+				return fmt.Errorf("entry %d is %v (%v), want %v", all[0].Seq, got, err, want)
+			}
+			all = all[1:]
+		}
+		next[caller]++
+	}
+	for caller, n := range next {
+		for leftOut(caller, n) {
+			n++
+		}
+		if n != each {
+			return fmt.Errorf("of caller %d the first %d appends are there, want %d", caller, n, each)
+		}
+	}
+	_, err = journal.Verify(context.Background(), s)
+	return err
+}
+
+func keepsCallersApart(s journal.Keeper, its Subject) error {
+	err := together(s, func(_, _ int, events []lifeboat.Event) ([]lifeboat.Event, bool) { return events, false })
+	if err != nil {
+		return err
+	}
+	return expectTogether(its.Crash(), func(_, _ int) bool { return false })
+}
+
+func refusesAlone(s journal.Keeper, its Subject) error {
+	spoiled := func(caller, n int) bool { return n < each && caller%2 == 0 && n%3 == 1 }
+	err := together(s, func(caller, n int, events []lifeboat.Event) ([]lifeboat.Event, bool) {
+		if spoiled(caller, n) {
+			return append(events, foreign{}), true
+		}
+		return events, false
+	})
+	if err != nil {
+		return err
+	}
+	return expectTogether(its.Crash(), spoiled)
+}
+
+// fences lets a second process open the store behind the first one's back.
+func fences(s journal.Keeper, its Subject) error {
+	if err := write(s, 2); err != nil {
+		return err
+	}
+	if err := s.Fence(); err != nil {
+		return fmt.Errorf("who holds the journal may not act: %w", err)
+	}
+	if its.Second == nil {
+		return nil
+	}
+	second, err := its.Second()
+	if err != nil {
+		if kind := lifeboat.KindOf(err); kind != lifeboat.Conflict {
+			return fmt.Errorf("a second process was refused as %v: %w", kind, err)
+		}
+		if err := errors.Join(s.Fence(), s.Append(start.Add(2*time.Minute), news(2))); err != nil {
+			return fmt.Errorf("a second process was refused, but the first does not go on: %w", err)
+		}
+		return expect(s, 3)
+	}
+	// It is asked to act first: with what it wrote before it was taken over.
+	if p, ok := errors.AsType[*lifeboat.Problem](s.Fence()); !ok || p.Reason != "fenced" {
+		return errors.New("it may act after it was taken over")
+	}
+	for n := range 3 { // also once it knows
+		err := s.Append(start.Add(2*time.Minute), news(99))
+		if p, ok := errors.AsType[*lifeboat.Problem](err); !ok || p.Reason != "fenced" {
+			return fmt.Errorf("attempt %d to append after it was taken over: %v", n, err)
+		}
+	}
+	if err := errors.Join(second.Fence(), second.Append(start.Add(2*time.Minute), news(2))); err != nil {
+		return fmt.Errorf("the second process does not go on: %w", err)
+	}
+	return expect(second, 3)
+}
+
+func nothing(s journal.Keeper, _ Subject) error {
 	if err := write(s, 2); err != nil {
 		return err
 	}
@@ -277,7 +446,7 @@ func nothing(s journal.Store, _ func() journal.Store) error {
 	return expect(s, 2)
 }
 
-func readsFrom(s journal.Store, _ func() journal.Store) error {
+func readsFrom(s journal.Keeper, _ Subject) error {
 	if err := write(s, 5); err != nil {
 		return err
 	}
@@ -290,7 +459,37 @@ func readsFrom(s journal.Store, _ func() journal.Store) error {
 	return nil
 }
 
-func readsWhileWriting(s journal.Store, _ func() journal.Store) error {
+func passesOver(s journal.Keeper, _ Subject) error {
+	if err := write(s, 4); err != nil {
+		return err
+	}
+	if err := s.Append(start, lifeboat.Instant{At: start}, lifeboat.Refused{Key: "k"}, lifeboat.Instant{At: start}, lifeboat.Refused{Key: "l"}); err != nil {
+		return err
+	}
+	for to, want := range map[int64][]int64{-1: nil, 0: nil, 3: {1, 2, 3}, 5: {1, 2, 3, 4}, 6: {1, 2, 3, 4, 6}, 100: {1, 2, 3, 4, 6, 8}} {
+		var got []int64
+		for e, err := range s.EntriesWithout(context.Background(), "readings", to) {
+			if err != nil {
+				return err
+			}
+			got = append(got, e.Seq)
+		}
+		if !slices.Equal(got, want) {
+			return fmt.Errorf("up to %d without readings: entries %v, want %v", to, got, want)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var last error
+	for _, last = range s.EntriesWithout(ctx, "readings", 8) {
+	}
+	if !errors.Is(last, context.Canceled) {
+		return fmt.Errorf("reading for somebody who gave up ended with %v", last)
+	}
+	return nil
+}
+
+func readsWhileWriting(s journal.Keeper, _ Subject) error {
 	const n = 100
 	done := make(chan struct{})
 	errs := make([]error, 4)
@@ -320,7 +519,7 @@ func readsWhileWriting(s journal.Store, _ func() journal.Store) error {
 	return expect(s, n)
 }
 
-func appendsInLoop(s journal.Store, _ func() journal.Store) error {
+func appendsInLoop(s journal.Keeper, _ Subject) error {
 	if err := write(s, 3); err != nil {
 		return err
 	}
@@ -340,7 +539,7 @@ func appendsInLoop(s journal.Store, _ func() journal.Store) error {
 	return expect(s, 6)
 }
 
-func stops(s journal.Store, _ func() journal.Store) error {
+func stops(s journal.Keeper, _ Subject) error {
 	if err := write(s, 3); err != nil {
 		return err
 	}
@@ -361,7 +560,7 @@ func stops(s journal.Store, _ func() journal.Store) error {
 }
 
 // findsTampering shows Verify what the store holds, with one thing changed.
-func findsTampering(s journal.Store, _ func() journal.Store) error {
+func findsTampering(s journal.Keeper, _ Subject) error {
 	if err := write(s, 5); err != nil {
 		return err
 	}
@@ -383,7 +582,7 @@ func findsTampering(s journal.Store, _ func() journal.Store) error {
 }
 
 // remembersHead takes the last entry away from under Verify.
-func remembersHead(s journal.Store, _ func() journal.Store) error {
+func remembersHead(s journal.Keeper, _ Subject) error {
 	if err := write(s, 5); err != nil {
 		return err
 	}

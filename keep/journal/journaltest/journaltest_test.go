@@ -5,6 +5,9 @@ import (
 	"errors"
 	"iter"
 	"reflect"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,28 +16,33 @@ import (
 	"lifeboat/keep/journal/journaltest"
 )
 
-// forgetful keeps nothing after opening again, as a store without a sync may.
-type forgetful struct{ *journal.Mem }
+// memory is a good store: the twins below are it with one fault each.
+func memory() journaltest.Subject { return around(journal.Memory()) }
+
+func around(k journal.Keeper) journaltest.Subject {
+	same := func() journal.Keeper { return k }
+	return journaltest.Subject{Keeper: k, Reopen: same, Crash: same}
+}
 
 // liar acknowledges every third append and keeps nothing of it.
 type liar struct {
-	journal.Store
-	n int
+	journal.Keeper
+	n atomic.Int64
 }
 
 func (l *liar) Append(at time.Time, events ...lifeboat.Event) error {
-	if l.n++; l.n%3 == 0 {
+	if l.n.Add(1)%3 == 0 {
 		return nil
 	}
-	return l.Store.Append(at, events...)
+	return l.Keeper.Append(at, events...)
 }
 
 // halver keeps the events before the one that it refuses.
-type halver struct{ journal.Store }
+type halver struct{ journal.Keeper }
 
 func (h halver) Append(at time.Time, events ...lifeboat.Event) error {
 	for _, e := range events {
-		if err := h.Store.Append(at, e); err != nil {
+		if err := h.Keeper.Append(at, e); err != nil {
 			return err
 		}
 	}
@@ -42,12 +50,12 @@ func (h halver) Append(at time.Time, events ...lifeboat.Event) error {
 }
 
 // turner gives a batch back in the wrong order.
-type turner struct{ journal.Store }
+type turner struct{ journal.Keeper }
 
 func (t turner) Entries(ctx context.Context, from int64) iter.Seq2[journal.Entry, error] {
 	return func(yield func(journal.Entry, error) bool) {
 		var all []journal.Entry
-		for e := range t.Store.Entries(ctx, from) {
+		for e := range t.Keeper.Entries(ctx, from) {
 			all = append([]journal.Entry{e}, all...)
 		}
 		for _, e := range all {
@@ -58,32 +66,168 @@ func (t turner) Entries(ctx context.Context, from int64) iter.Seq2[journal.Entry
 	}
 }
 
+// reorderer keeps the events of one caller in the wrong order.
+type reorderer struct{ journal.Keeper }
+
+func (r reorderer) Append(at time.Time, events ...lifeboat.Event) error {
+	turned := slices.Clone(events)
+	slices.Reverse(turned)
+	return r.Keeper.Append(at, turned...)
+}
+
+// mixer commits callers together who wait, and gives all of them the error of one.
+type mixer struct {
+	journal.Keeper
+	mu   sync.Mutex
+	last error
+}
+
+func (m *mixer) Append(at time.Time, events ...lifeboat.Event) error {
+	err := m.Keeper.Append(at, events...)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	err, m.last = errors.Join(err, m.last), err
+	return err
+}
+
+// late acknowledges an append and keeps it with the next one, or when it is closed.
+type late struct {
+	*journal.Mem
+	mu      sync.Mutex
+	pending []func() error
+}
+
+func (l *late) Append(at time.Time, events ...lifeboat.Event) error {
+	if _, err := journal.SealAll(journal.Entry{}, at, events); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.flush()
+	l.pending = append(l.pending, func() error { return l.Mem.Append(at, events...) })
+	return err
+}
+
+func (l *late) flush() (err error) {
+	for _, p := range l.pending {
+		err = errors.Join(err, p())
+	}
+	l.pending = nil
+	return err
+}
+
+func lateStore(*testing.T) journaltest.Subject {
+	l := &late{Mem: journal.Memory()}
+	return journaltest.Subject{
+		Keeper: l,
+		Reopen: func() journal.Keeper { l.flush(); return l.Mem },
+		Crash:  func() journal.Keeper { return l.Mem },
+	}
+}
+
+// forgetsLast loses the last append in a crash.
+func forgetsLast(*testing.T) journaltest.Subject {
+	m := journal.Memory()
+	its := around(m)
+	its.Crash = func() journal.Keeper {
+		kept := journal.Memory()
+		head, _ := m.Head()
+		for e := range m.Entries(context.Background(), 1) {
+			if event, err := e.Event(); err == nil && e.Seq < head.Seq {
+				kept.Append(e.At, event)
+			}
+		}
+		return kept
+	}
+	return its
+}
+
+// leased is a store that another process can take over. Its own process may then be deaf to that when it appends, or
+// when it acts.
+type leased struct {
+	*journal.Mem
+	taken                 atomic.Bool
+	appendsOn, actsOn, no bool
+}
+
+func (l *leased) refused() error {
+	if l.taken.Load() {
+		return &lifeboat.Problem{Reason: "fenced", What: "another lifeboat has taken over"}
+	}
+	return nil
+}
+
+func (l *leased) Append(at time.Time, events ...lifeboat.Event) error {
+	if err := l.refused(); err != nil && !l.appendsOn {
+		return err
+	}
+	return l.Mem.Append(at, events...)
+}
+
+func (l *leased) Fence() error {
+	if l.actsOn {
+		return nil
+	}
+	return l.refused()
+}
+
+func takenOver(l *leased) journaltest.Open {
+	return func(*testing.T) journaltest.Subject {
+		l := &leased{Mem: journal.Memory(), appendsOn: l.appendsOn, actsOn: l.actsOn, no: l.no}
+		its := around(l)
+		its.Second = func() (journal.Keeper, error) {
+			l.taken.Store(true)
+			if l.no {
+				return nil, &lifeboat.Problem{Reason: "data-in-use", What: "another lifeboat runs"}
+			}
+			return l.Mem, nil
+		}
+		return its
+	}
+}
+
 // TestBadStoresAreCaught proves the suite: each way to be a bad store breaks the clause that is there for it.
 func TestBadStoresAreCaught(t *testing.T) {
-	same := func(s journal.Store) (journal.Store, func() journal.Store) {
-		return s, func() journal.Store { return s }
+	bad := func(twin func(journal.Keeper) journal.Keeper) journaltest.Open {
+		return func(*testing.T) journaltest.Subject { return around(twin(journal.Memory())) }
 	}
 	for name, c := range map[string]struct {
 		open   journaltest.Open
 		clause string
 	}{
-		"forgets": {func(*testing.T) (journal.Store, func() journal.Store) {
-			return forgetful{journal.Memory()}, func() journal.Store { return forgetful{journal.Memory()} }
+		"forgets": {func(*testing.T) journaltest.Subject {
+			its := memory()
+			its.Reopen = func() journal.Keeper { return journal.Memory() }
+			return its
 		}, "what was acknowledged survives opening again"},
-		"lies": {func(*testing.T) (journal.Store, func() journal.Store) { return same(&liar{Store: journal.Memory()}) },
+		"lies": {bad(func(k journal.Keeper) journal.Keeper { return &liar{Keeper: k} }),
 			"entries come back in order, as they were appended"},
-		"keeps half": {func(*testing.T) (journal.Store, func() journal.Store) { return same(halver{journal.Memory()}) },
+		"keeps half": {bad(func(k journal.Keeper) journal.Keeper { return halver{k} }),
 			"an append is all or nothing"},
-		"turns round": {func(*testing.T) (journal.Store, func() journal.Store) { return same(turner{journal.Memory()}) },
+		"keeps half of one among many": {bad(func(k journal.Keeper) journal.Keeper { return halver{k} }),
+			"an event that cannot be recorded is refused to its caller alone"},
+		"turns round": {bad(func(k journal.Keeper) journal.Keeper { return turner{k} }),
 			"entries come back in order, as they were appended"},
+		"reorders a batch": {bad(func(k journal.Keeper) journal.Keeper { return reorderer{k} }),
+			"callers at the same time each find their events whole and in order"},
+		"blames all for one": {bad(func(k journal.Keeper) journal.Keeper { return &mixer{Keeper: k} }),
+			"an event that cannot be recorded is refused to its caller alone"},
+		"acknowledges before it is durable": {lateStore, "what was acknowledged survives a crash at once"},
+		"loses the last append":             {forgetsLast, "what was acknowledged survives a crash at once"},
+		"ignores the epoch":                 {takenOver(&leased{appendsOn: true}), "who was taken over writes no more"},
+		"acts although it was taken over":   {takenOver(&leased{actsOn: true}), "who was taken over writes no more"},
+		"gives up though nobody took over":  {takenOver(&leased{no: true}), "who was taken over writes no more"},
 	} {
 		if broken := journaltest.Errors(t, c.open); broken[c.clause] == nil {
 			t.Errorf("a store that %s was not caught by %q, only by %v", name, c.clause, broken)
 		}
 	}
-	good := func(*testing.T) (journal.Store, func() journal.Store) { return same(journal.Memory()) }
-	if broken := journaltest.Errors(t, good); len(broken) > 0 {
-		t.Errorf("a good store was blamed: %v", broken)
+	for name, open := range map[string]journaltest.Open{
+		"in memory": func(*testing.T) journaltest.Subject { return memory() }, "with a lease": takenOver(&leased{}),
+	} {
+		if broken := journaltest.Errors(t, open); len(broken) > 0 {
+			t.Errorf("a good store %s was blamed: %v", name, broken)
+		}
 	}
 }
 
@@ -107,7 +251,7 @@ func TestEveryWordSetsEveryField(t *testing.T) {
 func TestFaulty(t *testing.T) {
 	noon := time.Date(2020, 3, 12, 12, 0, 0, 0, time.UTC)
 	m := journal.Memory()
-	f := &journaltest.Faulty{Store: m, At: 3}
+	f := &journaltest.Faulty{Keeper: m, At: 3}
 	event := lifeboat.RunFinished{Run: "r"}
 	for i := 1; i <= 5; i++ {
 		err := f.Append(noon, event)
@@ -119,10 +263,10 @@ func TestFaulty(t *testing.T) {
 		t.Errorf("%d entries after %d appends", head.Seq, f.Appends())
 	}
 	own := errors.New("power cut")
-	if err := (&journaltest.Faulty{Store: m, At: 1, Err: own}).Append(noon, event); err != own {
+	if err := (&journaltest.Faulty{Keeper: m, At: 1, Err: own}).Append(noon, event); err != own {
 		t.Errorf("got %v", err)
 	}
-	if err := (&journaltest.Faulty{Store: m}).Append(noon, event); err != nil {
+	if err := (&journaltest.Faulty{Keeper: m}).Append(noon, event); err != nil {
 		t.Errorf("a Faulty that is not told when to fail failed: %v", err)
 	}
 }
