@@ -1,0 +1,37 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"lifeboat"
+	"lifeboat/plan"
+)
+
+func (c *Crew) failover(key lifeboat.Key, t lifeboat.Task) (work, error) {
+	var step struct {
+		plan.Failover
+		Timeout plan.Duration `json:"timeout"`
+	}
+	if err := readSpec(t.Spec, &step); err != nil {
+		return work{}, err
+	}
+	if c.Endpoints == nil {
+		return work{}, errors.New("the plan has no dependency with endpoints")
+	}
+	if step.To == "" {
+		step.To = "backup"
+	}
+	return work{limit: time.Duration(step.Timeout), do: func(ctx context.Context) lifeboat.Receipt {
+		said, facts, err := c.Endpoints.FailOver(ctx, step.Dependency, step.To)
+		if err != nil {
+			r := notPerformed(key, "%v", err)
+			r.Facts = transient()
+			return r
+		}
+		r := performed(key, said, "")
+		r.Facts = facts
+		return r
+	}}, nil
+}

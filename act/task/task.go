@@ -1,0 +1,314 @@
+// Package task carries out what a playbook does beside orders: it calls an address, runs one of the plan's commands, lets
+// Terraform plan and apply, and changes a dependency over to another endpoint.
+//
+// A [Crew] takes a task on and answers at once, because a command may take an hour and the flow must not wait for it. The
+// work is done by a few at a time; the flow asks how it stands, and is woken when something ended.
+//
+// What makes it safe to ask is a note for each key in the data directory, synced before the work begins and again when it
+// has ended. After a crash the note says what is true: nothing was begun, so it may be sent; it was taken on and not begun,
+// so the crew goes on with it; it was begun and its end is not known, so it is done again only if the owner said that this
+// does no harm, and otherwise a person must look; or it ended, and this is its receipt. Notes are evidence like the journal
+// and are never removed: a few kilobytes for each task ever performed.
+//
+// The crew decides nothing. Who may have a task performed is asked, and the intent written, before it hears of it. It keeps
+// no secrets: what a step refers to as ${NAME} is looked up when the work begins, and taken out of what is told about it.
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"lifeboat"
+	"lifeboat/plan"
+)
+
+// Kinds of tasks that a crew performs.
+var Kinds = []string{"http", "exec", "terraform-plan", "terraform-apply", "failover"}
+
+const (
+	atOnceMax = 4              // tasks under way at the same time
+	tasksMax  = 64             // that are under way or wait for their turn; one more is refused
+	limitMax  = 24 * time.Hour // for one task, whatever its step says
+)
+
+// limits are how long a task may take whose step says nothing.
+var limits = map[string]time.Duration{
+	"http": 2 * time.Minute, "exec": time.Hour, "failover": time.Minute,
+	"terraform-plan": 15 * time.Minute, "terraform-apply": time.Hour,
+}
+
+// Options say for whom a crew works, and with what.
+type Options struct {
+	Plan    *plan.Plan
+	PlanDir string // where commands run and Terraform's configurations lie
+	DataDir string // where notes and saved plans are kept
+	Clock   lifeboat.Clock
+	// Endpoints lead calls to the endpoint in use, and change it; nil when the plan has no dependencies.
+	Endpoints Endpoints
+	// Allowed are the plan's commands that the daemon was started with leave to run.
+	Allowed []string
+	// Terraform is the program, Terraform or OpenTofu; terraform on the PATH when empty.
+	Terraform string
+	// Fence fails when another lifeboat has taken over. It is asked just before work begins, which may be long after the
+	// flow asked; nil never fails.
+	Fence func() error
+	// Shared says that the journal has another machine beside this one, whose notes are not here: that there is no note
+	// proves nothing.
+	Shared bool
+	// Wake is called when a task has ended, from any goroutine.
+	Wake func()
+	// Transport carries calls; a plain one when nil.
+	Transport *http.Transport
+}
+
+// Endpoints of the plan's dependencies.
+type Endpoints interface {
+	// RoundTripper leads requests to the endpoint in use.
+	RoundTripper(base http.RoundTripper) http.RoundTripper
+	// FailOver changes a dependency over, with a look at its health before and after. When it fails nothing has changed.
+	// The facts are what the endpoints make of the receipt after a restart.
+	FailOver(ctx context.Context, dependency, to string) (said string, facts map[string]string, err error)
+}
+
+// Crew performs tasks. It is safe for concurrent use.
+type Crew struct {
+	Options
+	notes     notes
+	scrub     scrubber
+	transport http.RoundTripper
+
+	ctx   context.Context // ends when the crew goes home
+	stop  context.CancelFunc
+	slots chan struct{}
+	wait  sync.WaitGroup
+	mu    sync.Mutex                         // guards under, and that a key is taken on once
+	under map[lifeboat.Key]*lifeboat.Receipt // nil while it is under way; the receipt when its end could not be noted
+}
+
+// Open makes a crew that knows what its notes say.
+func Open(o Options) (*Crew, error) {
+	kept, err := openNotes(filepath.Join(o.DataDir, "tasks"))
+	if err != nil {
+		return nil, &lifeboat.Problem{Reason: "notes-unreadable", What: fmt.Sprintf("the notes of tasks cannot be kept: %v", err),
+			Money: "no task was performed", Next: "mend the rights or the disk, then start again", Err: err}
+	}
+	c := &Crew{Options: o, notes: kept, scrub: newScrubber(o.Plan),
+		slots: make(chan struct{}, atOnceMax), under: map[lifeboat.Key]*lifeboat.Receipt{}}
+	c.transport = oneCallEach(o.Transport)
+	if o.Endpoints != nil {
+		c.transport = o.Endpoints.RoundTripper(c.transport)
+	}
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	return c, nil
+}
+
+// Close stops what is under way and waits until it has. The next start finds it begun without an end, as after a crash.
+func (c *Crew) Close() {
+	c.stop()
+	c.wait.Wait()
+}
+
+// Perform takes a task on. The same key again says where it stands; with another task under it, it is refused.
+func (c *Crew) Perform(_ context.Context, at time.Time, key lifeboat.Key, t lifeboat.Task) (lifeboat.Receipt, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, known, err := c.notes.read(key)
+	switch {
+	case err != nil:
+		return lifeboat.Receipt{}, err
+	case known && n.Task != digest(t):
+		return notPerformed(key, "another task was performed under this key"), nil
+	case known:
+		return c.stands(n, t), nil
+	case len(c.under) >= tasksMax:
+		full := notPerformed(key, "%d tasks are under way already; nothing was begun", tasksMax)
+		full.Facts = transient()
+		return full, nil
+	}
+	do, err := c.prepare(key, t)
+	if err != nil {
+		return notPerformed(key, "%v; nothing was begun", err), nil
+	}
+	n = note{Key: key, Kind: t.Kind, Task: digest(t), At: at, State: taken}
+	if err := c.notes.write(n); err != nil {
+		return lifeboat.Receipt{}, err
+	}
+	c.begin(n, t.Kind, do)
+	return accepted(key), nil
+}
+
+// Ask says where a task stands; lifeboat.ErrAbsent is the notes' proof that it was never taken on.
+func (c *Crew) Ask(_ context.Context, _ time.Time, key lifeboat.Key, t lifeboat.Task) (lifeboat.Receipt, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, known, err := c.notes.read(key)
+	switch {
+	case err != nil:
+		return lifeboat.Receipt{}, err
+	case known:
+		return c.stands(n, t), nil
+	case c.Shared && !repeatable(t):
+		return lost(key, "it may have been begun on another machine, whose notes are not here; a person must look"), nil
+	}
+	return lifeboat.Receipt{}, lifeboat.ErrAbsent
+}
+
+// stands says where a task is of which there is a note. What an earlier start left is gone on with where that is safe: it was
+// authorised, written and accepted then.
+func (c *Crew) stands(n note, t lifeboat.Task) lifeboat.Receipt {
+	receipt, here := c.under[n.Key]
+	switch {
+	case receipt != nil:
+		return *receipt
+	case here:
+		return accepted(n.Key)
+	case n.State == ended:
+		return n.Receipt
+	case n.State == begun && !repeatable(t):
+		return lost(n.Key, "it was under way when lifeboat stopped; a person must look what became of it")
+	case len(c.under) >= tasksMax:
+		return accepted(n.Key) // its turn comes at a later question
+	}
+	do, err := c.prepare(n.Key, t)
+	if err != nil {
+		if n.State == begun {
+			return lost(n.Key, fmt.Sprintf("it was under way when lifeboat stopped, and cannot be done again: %v", err))
+		}
+		return notPerformed(n.Key, "%v; nothing was begun", err)
+	}
+	c.begin(n, t.Kind, do)
+	return accepted(n.Key)
+}
+
+// A work is a task ready to be done.
+type work struct {
+	limit time.Duration // zero for the kind's own
+	do    func(ctx context.Context) lifeboat.Receipt
+}
+
+// prepare reads the step's text, so that what cannot be right is refused before anything is noted.
+func (c *Crew) prepare(key lifeboat.Key, t lifeboat.Task) (work, error) {
+	switch t.Kind {
+	case "http":
+		return c.call(key, t)
+	case "exec":
+		return c.command(key, t)
+	case "terraform-plan":
+		return c.planning(key, t)
+	case "terraform-apply":
+		return c.applying(key, t)
+	case "failover":
+		return c.failover(key, t)
+	}
+	return work{}, fmt.Errorf("nobody here performs a task of kind %q", t.Kind)
+}
+
+// begin is called with mu held.
+func (c *Crew) begin(n note, kind string, w work) {
+	if w.limit <= 0 {
+		w.limit = limits[kind]
+	}
+	w.limit = min(w.limit, limitMax)
+	c.under[n.Key] = nil
+	c.wait.Go(func() {
+		receipt, err := c.carryOut(n, w)
+		c.end(n.Key, receipt, err)
+	})
+}
+
+// carryOut does the work between two notes. A receipt with an error is one that could not be noted; an error alone says that
+// the end is open.
+func (c *Crew) carryOut(n note, w work) (*lifeboat.Receipt, error) {
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-c.ctx.Done():
+		return nil, c.ctx.Err()
+	}
+	if c.ctx.Err() != nil {
+		return nil, c.ctx.Err()
+	}
+	if c.Fence != nil {
+		if err := c.Fence(); err != nil {
+			return nil, err
+		}
+	}
+	n.State = begun
+	if err := c.notes.write(n); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, w.limit)
+	defer cancel()
+	receipt := w.do(ctx)
+	if c.ctx.Err() != nil && receipt.Status != lifeboat.Performed {
+		return nil, c.ctx.Err() // it was cut off by us, and did not fail of itself
+	}
+	receipt.Output, receipt.Why = shorten(c.scrub.clean(receipt.Output), outputMax), shorten(c.scrub.clean(receipt.Why), whyMax)
+	n.State, n.Receipt = ended, receipt
+	return &receipt, c.notes.write(n)
+}
+
+func (c *Crew) end(key lifeboat.Key, receipt *lifeboat.Receipt, err error) {
+	c.mu.Lock()
+	delete(c.under, key)
+	if receipt != nil && err != nil {
+		c.under[key] = receipt
+	}
+	c.mu.Unlock()
+	if receipt != nil && c.Wake != nil {
+		c.Wake()
+	}
+}
+
+// repeatable tasks may be begun a second time under their key: those of which the owner says so, and those that by their
+// nature only look, or lead to the same end twice.
+func repeatable(t lifeboat.Task) bool {
+	return t.Repeatable || t.Kind == "terraform-plan" || t.Kind == "failover"
+}
+
+func accepted(key lifeboat.Key) lifeboat.Receipt {
+	return lifeboat.Receipt{Key: key, Status: lifeboat.Accepted, Why: "it is under way"}
+}
+
+func performed(key lifeboat.Key, why, output string) lifeboat.Receipt {
+	return lifeboat.Receipt{Key: key, Status: lifeboat.Performed, Why: why, Output: output}
+}
+
+func notPerformed(key lifeboat.Key, why string, args ...any) lifeboat.Receipt {
+	return lifeboat.Receipt{Key: key, Status: lifeboat.NotPerformed, Why: fmt.Sprintf(why, args...)}
+}
+
+// transient is the fact about a failure that trying again may help.
+func transient() map[string]string { return map[string]string{"failure": "transient"} }
+
+func lost(key lifeboat.Key, why string) lifeboat.Receipt {
+	return lifeboat.Receipt{Key: key, Status: lifeboat.Unknown, Why: why, Lost: true}
+}
+
+// inside finds a directory that must lie in the plan directory, links followed.
+func (c *Crew) inside(dir string) (string, error) {
+	root, err := filepath.EvalSymlinks(c.PlanDir)
+	if err != nil {
+		return "", errors.New("the plan directory cannot be read")
+	}
+	if root, err = filepath.Abs(root); err != nil {
+		return "", errors.New("the plan directory cannot be found")
+	}
+	if dir != "" && !filepath.IsLocal(filepath.FromSlash(dir)) {
+		return "", fmt.Errorf("the directory %q is not inside the plan directory", dir)
+	}
+	full, err := filepath.EvalSymlinks(filepath.Join(root, filepath.FromSlash(dir)))
+	if err != nil {
+		return "", fmt.Errorf("the plan directory has no directory %q", dir)
+	}
+	if full != root && !strings.HasPrefix(full, root+string(filepath.Separator)) {
+		return "", fmt.Errorf("the directory %q leads out of the plan directory", dir)
+	}
+	return full, nil
+}
