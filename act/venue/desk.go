@@ -1,6 +1,7 @@
 package venue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +13,7 @@ import (
 // Desk carries out the intents of a flow: it is the flow's lifeboat.Hands.
 //
 // Orders happen at most once, because venues can be asked about a key. Messages and cancellations happen at least
-// once: nobody can be asked whether they arrived, so after a crash between the act and its receipt they go out again
+// once: after a crash between the act and its receipt nobody can be asked whether they arrived, so they go out again
 // under the same key. A person may be told twice and an order cancelled twice; neither moves money.
 //
 // An order that is cancelled before it reached its venue is not sent afterwards: the desk remembers it until the
@@ -24,10 +25,13 @@ type Desk struct {
 	withdrawn map[lifeboat.Key]bool // cancelled when the venue had never seen it
 }
 
-// NewDesk joins the venue of each account and the one notifier.
-func NewDesk(venues map[string]Venue, notifier Notifier) *Desk {
-	return &Desk{venues: venues, notifier: notifier, withdrawn: map[lifeboat.Key]bool{}}
+// NewDesk joins the venue of each account, and whoever hands messages over at once.
+func NewDesk(venues map[string]Venue, people Teller) *Desk {
+	return &Desk{venues: venues, notifier: atOnce{people}, withdrawn: map[lifeboat.Key]bool{}}
 }
+
+// Notify lets a notifier bring the messages from now on.
+func (d *Desk) Notify(by Notifier) { d.notifier = by }
 
 // Perform lets a performer carry out the tasks of a kind.
 func (d *Desk) Perform(kind string, by Performer) {
@@ -72,12 +76,15 @@ func (d *Desk) Orders(ctx context.Context, at time.Time, account string, since t
 	return nil, nil
 }
 
-// Ask says where an order or a task stands. Messages and cancellations are absent by definition, so that they are sent again.
+// Ask says where an order, a task or a message stands. Cancellations are absent by definition, so that they are sent again.
 //
 // An account without a venue is no proof of absence: its venue may have left the plan while the order was open there.
 func (d *Desk) Ask(ctx context.Context, at time.Time, act lifeboat.Intent) (lifeboat.Receipt, error) {
 	if act.Act == lifeboat.PerformTask && act.Task != nil && d.performs[act.Task.Kind] != nil {
 		return d.performs[act.Task.Kind].Ask(ctx, at, act.Key, *act.Task)
+	}
+	if act.Act == lifeboat.SendMessage {
+		return d.notifier.Ask(ctx, at, act.Key)
 	}
 	if act.Act != lifeboat.PlaceOrder {
 		return lifeboat.Receipt{}, lifeboat.ErrAbsent
@@ -123,11 +130,31 @@ func (d *Desk) cancel(ctx context.Context, at time.Time, act lifeboat.Intent) (l
 	return sent, nil
 }
 
+// send hands a message to the notifier. What the notifier accepted it holds in memory only, so to the flow that is not yet
+// an answer: it never repeats what the other side has confirmed, and a crash would swallow the message.
 func (d *Desk) send(ctx context.Context, at time.Time, act lifeboat.Intent) (lifeboat.Receipt, error) {
-	if err := d.notifier.Send(ctx, at, act.Key, *act.Message); err != nil {
+	receipt, err := d.notifier.Send(ctx, at, act.Key, *act.Message)
+	if err != nil {
 		return lifeboat.Receipt{}, fmt.Errorf("send message: %w", err)
 	}
-	return lifeboat.Receipt{Key: act.Key, Status: lifeboat.Sent}, nil
+	if receipt.Status == lifeboat.Accepted {
+		receipt.Status, receipt.Why = lifeboat.Unknown, cmp.Or(receipt.Why, "the message is on its way")
+	}
+	return receipt, nil
+}
+
+// atOnce is a teller as the desk knows notifiers: what it was given is sent, and it remembers nothing.
+type atOnce struct{ people Teller }
+
+func (a atOnce) Send(ctx context.Context, at time.Time, key lifeboat.Key, m lifeboat.Message) (lifeboat.Receipt, error) {
+	if err := a.people.Send(ctx, at, key, m); err != nil {
+		return lifeboat.Receipt{}, err
+	}
+	return lifeboat.Receipt{Key: key, Status: lifeboat.Sent}, nil
+}
+
+func (atOnce) Ask(context.Context, time.Time, lifeboat.Key) (lifeboat.Receipt, error) {
+	return lifeboat.Receipt{}, lifeboat.ErrAbsent
 }
 
 func rejected(act lifeboat.Intent, why string) lifeboat.Receipt {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -123,7 +124,69 @@ func TestCarryOut(t *testing.T) {
 	}
 }
 
-// Only orders can be asked about; that an account has no venue proves nothing about its orders.
+// slow is a notifier whose channels take their time, and which forgets everything in a crash.
+type slow struct {
+	under  map[lifeboat.Key]bool
+	took   []lifeboat.Key
+	queued []lifeboat.Key
+}
+
+func (s *slow) Send(_ context.Context, _ time.Time, key lifeboat.Key, _ lifeboat.Message) (lifeboat.Receipt, error) {
+	s.under[key] = true
+	s.queued = append(s.queued, key)
+	return lifeboat.Receipt{Key: key, Status: lifeboat.Accepted}, nil
+}
+
+func (s *slow) Ask(_ context.Context, _ time.Time, key lifeboat.Key) (lifeboat.Receipt, error) {
+	switch {
+	case slices.Contains(s.took, key):
+		return lifeboat.Receipt{Key: key, Status: lifeboat.Sent, Why: "Ana by mail"}, nil
+	case s.under[key]:
+		return lifeboat.Receipt{Key: key, Status: lifeboat.Unknown, Why: "on its way"}, nil
+	}
+	return lifeboat.Receipt{}, lifeboat.ErrAbsent
+}
+
+// A message that was queued and not delivered when the program ended is queued again under its key, once; one that was
+// delivered is not, and its receipt says by what.
+func TestQueuedMessageOutlivesACrash(t *testing.T) {
+	journal, wants := &tape{}, map[time.Time][]lifeboat.Event{noon: {message("lb-1")}}
+	start := func() (*lifeboat.Flow, *slow) {
+		people, desk := &slow{under: map[lifeboat.Key]bool{}}, venue.NewDesk(nil, &sheet{})
+		desk.Notify(people)
+		f := &lifeboat.Flow{Journal: journal, Book: lifeboat.NewBook("USD"), Allow: func(lifeboat.Intent) error { return nil },
+			Stages: []lifeboat.Stage{&script{wants: wants, done: map[time.Time]bool{}}}, Hands: desk}
+		for _, e := range journal.entries {
+			f.Recover(e.at, e.event)
+		}
+		return f, people
+	}
+	advance := func(f *lifeboat.Flow, minutes int) {
+		t.Helper()
+		for range 2 { // asking twice changes nothing
+			if err := f.Advance(t.Context(), noon.Add(time.Duration(minutes)*time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	flow, people := start()
+	advance(flow, 0)
+	flow, again := start()
+	advance(flow, 1)
+	if len(people.queued) != 1 || len(again.queued) != 1 {
+		t.Errorf("queued %d times before the crash and %d times after it", len(people.queued), len(again.queued))
+	}
+	again.took = append(again.took, "lb-1")
+	advance(flow, 2)
+	flow, after := start()
+	advance(flow, 3)
+	last, _ := journal.entries[len(journal.entries)-1].event.(lifeboat.Receipt)
+	if len(after.queued) != 0 || last.Status != lifeboat.Sent || last.Why != "Ana by mail" {
+		t.Errorf("queued %d times after it was sent; the journal ends with %+v", len(after.queued), last)
+	}
+}
+
+// Only orders can be asked about where people are told at once; that an account has no venue proves nothing about its orders.
 func TestAsk(t *testing.T) {
 	desk := venue.NewDesk(map[string]venue.Venue{"broker": broker(t)}, &sheet{})
 	placed := sale("lb-placed", 60)

@@ -48,8 +48,17 @@ type Performer interface {
 	Ask(ctx context.Context, at time.Time, key lifeboat.Key, t lifeboat.Task) (lifeboat.Receipt, error)
 }
 
-// Notifier brings a message to people. An error means that it may not have arrived: the same key comes again, and
-// two messages with one key are one message.
-type Notifier interface {
+// Teller hands a message over while it is called and knows nothing of it afterwards: a console, the simulated people of a
+// drill. An error means that it may not have arrived; the same key then comes again.
+type Teller interface {
 	Send(ctx context.Context, at time.Time, key lifeboat.Key, m lifeboat.Message) error
+}
+
+// Notifier brings messages to people by channels that take their time, and never makes the flow wait for one: Send
+// answers Accepted as soon as the message is queued. Two messages with one key are one message.
+type Notifier interface {
+	Send(ctx context.Context, at time.Time, key lifeboat.Key, m lifeboat.Message) (lifeboat.Receipt, error)
+	// Ask says where a message stands: Unknown while it is under way, then Sent, with what took it, or rejected when
+	// nothing did. lifeboat.ErrAbsent is for one that it does not know; it is sent again, under the same key.
+	Ask(ctx context.Context, at time.Time, key lifeboat.Key) (lifeboat.Receipt, error)
 }

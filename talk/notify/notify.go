@@ -1,122 +1,57 @@
-// Package notify brings messages to people: [Console] writes them where the owner looks on, [Log] leaves them in the
-// operator's log, and [Tee] sends to several.
+// Package notify brings messages to people: by mail, SMS and call, PagerDuty, signed webhook, Alertmanager and, through
+// shoutrrr, whatever else people read.
 //
-// A message arrives at least once: a channel that fails is sent the same key again. How to answer a question stands in
-// its text, written by whoever asked; a channel adds nothing to it and leaves nothing out.
+// [Router] is what the flow talks to. It queues a message at once and brings it to each addressee by the first of the
+// person's channels that takes it; one that fails or is slow falls through to the next within seconds. An emergency goes
+// by all of them together. Below tier 3 a message waits out the person's quiet hours. Of a [Channel] nothing is asked but
+// one attempt. [Console], [Log] and [Tee] tell those who look on.
 //
-// It knows no mail, SMS, chat or pager yet, and it never turns to the next person when one is silent.
+// A message arrives at least once, and carries its key as whatever the channel has for telling a repeat: Message-ID,
+// dedup_key, Idempotency-Key, the last word of an SMS. What was queued when the program ends is queued again by the flow,
+// which asks after it.
+//
+// The package reads no reply and never turns to another person when one is silent: talk/escalate does. A channel that
+// took a message has taken it; whether a person read it only an acknowledgement says.
 package notify
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"log/slog"
-	"strings"
 	"time"
-	"unicode"
 
 	"lifeboat"
 )
 
-// Channel takes a message to people. An error means that it may not have arrived; the same key then comes again.
+// Channel is one way to one person. Send makes one attempt and gives up when ctx does. An error means that the message
+// may not have arrived, and names neither keys nor the addresses that hold them.
 type Channel interface {
-	Send(ctx context.Context, at time.Time, key lifeboat.Key, m lifeboat.Message) error
+	Send(ctx context.Context, d Delivery) error
 }
 
-// Console writes each message as one line, "→ Ana (cio): text"; further lines of the text are indented under it.
-type Console struct {
-	Out io.Writer
-	// Role of a person, to be told beside the name; nil when names say enough.
-	Role func(name string) string
+// Standing of the matter that a message is about.
+type Standing uint8
+
+const (
+	Open  Standing = iota
+	Taken          // somebody has acknowledged it
+	Over
+)
+
+// Delivery is a message on its way to one person, in words.
+type Delivery struct {
+	Key      lifeboat.Key
+	Thread   lifeboat.Key // of the first message about the matter; Key when this is it
+	Person   string
+	At       time.Time // when the flow sent it
+	Tier     lifeboat.Tier
+	Question bool
+	Standing Standing
+	Subject  string // one line
+	Text     string // the body, in full
+	Short    string // at most 160 characters, the key last
+	Spoken   string // to be read out
+	Link     string // where the person acknowledges or answers; "" when the plan names no address
+	Content  string // digest of what a yes permits; "" when there is nothing to sign
 }
 
-// Send writes the message in one piece, so that lines of several writers do not mix.
-func (c Console) Send(_ context.Context, _ time.Time, _ lifeboat.Key, m lifeboat.Message) error {
-	to := make([]string, len(m.To))
-	for i, name := range m.To {
-		to[i] = plain(name)
-		if c.Role == nil {
-			continue
-		}
-		if role := c.Role(name); role != "" && role != name {
-			to[i] += " (" + plain(role) + ")"
-		}
-	}
-	text := strings.ReplaceAll(strings.TrimSpace(plain(m.Text)), "\n", "\n    ")
-	if _, err := fmt.Fprintf(c.Out, "→ %s: %s\n", strings.Join(to, ", "), text); err != nil {
-		return fmt.Errorf("write message: %w", err)
-	}
-	return nil
-}
-
-// plain leaves out what steers a terminal: a text may quote what a stranger's server answered.
-func plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n':
-			return r
-		case r == '\t':
-			return ' '
-		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
-			return -1
-		}
-		return r
-	}, text)
-}
-
-// Log leaves each message in a structured log, stamped with the flow's time and not the machine's.
-type Log struct {
-	Handler slog.Handler
-}
-
-// Send hands the message to the log's handler.
-func (l Log) Send(ctx context.Context, at time.Time, key lifeboat.Key, m lifeboat.Message) error {
-	if !l.Handler.Enabled(ctx, slog.LevelInfo) {
-		return nil
-	}
-	record := slog.NewRecord(at, slog.LevelInfo, "message", 0)
-	record.AddAttrs(slog.String("key", string(key)), slog.Any("to", m.To), slog.Bool("question", m.Question), slog.String("text", m.Text))
-	if err := l.Handler.Handle(ctx, record); err != nil {
-		return fmt.Errorf("log message: %w", err)
-	}
-	return nil
-}
-
-// Tee sends every message to several channels. It has arrived when all of them took it; until then a repeat goes only
-// to those that have not, so that one broken channel does not make the others say everything twice.
-type Tee struct {
-	channels []Channel
-	took     map[lifeboat.Key][]bool // :: a message on its way → which channels have it
-}
-
-// NewTee joins channels. Like the flow that uses it, a Tee takes one message at a time.
-func NewTee(channels ...Channel) *Tee {
-	return &Tee{channels: channels, took: map[lifeboat.Key][]bool{}}
-}
-
-// Send tries every channel that does not have the message yet, and tells of all that failed.
-func (t *Tee) Send(ctx context.Context, at time.Time, key lifeboat.Key, m lifeboat.Message) error {
-	took := t.took[key]
-	if took == nil {
-		took = make([]bool, len(t.channels))
-	}
-	var failed []error
-	for i, channel := range t.channels {
-		if took[i] {
-			continue
-		}
-		if err := channel.Send(ctx, at, key, m); err != nil {
-			failed = append(failed, err)
-			continue
-		}
-		took[i] = true
-	}
-	if len(failed) > 0 {
-		t.took[key] = took
-		return errors.Join(failed...)
-	}
-	delete(t.took, key)
-	return nil
-}
+// ID tells a repeat of this delivery from another message, and this addressee from another one.
+func (d Delivery) ID() string { return string(lifeboat.NewKey(d.Key, d.Person)) }

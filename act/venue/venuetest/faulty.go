@@ -22,6 +22,8 @@ const (
 	LoseRequest Fault = "lose request"
 	// Delay fails the call and lets its request arrive once the next call has been answered.
 	Delay Fault = "delay"
+	// Late fails the call and lets its request arrive before the next one: the answer to that one is still a proof.
+	Late Fault = "late"
 	// RepeatRequest lets the request arrive twice and answers with what the second one got.
 	RepeatRequest Fault = "repeat request"
 	// RepeatReply carries the request out and answers with the receipt that the key got the time before.
@@ -31,7 +33,7 @@ const (
 )
 
 // Faults are all of them.
-var Faults = []Fault{LoseReply, LoseRequest, Delay, RepeatRequest, RepeatReply, SayUnknown}
+var Faults = []Fault{LoseReply, LoseRequest, Delay, Late, RepeatRequest, RepeatReply, SayUnknown}
 
 // Call is one call to a venue, as a script sees it before it is made.
 type Call struct {
@@ -66,7 +68,8 @@ type faulty struct {
 	script  Script
 	calls   int
 	replies map[lifeboat.Key]lifeboat.Receipt
-	late    []request // on their way
+	late    []request // on their way, until the next call was answered
+	soon    []request // on their way, until the next call is made
 }
 
 type request func() (lifeboat.Receipt, error)
@@ -96,21 +99,32 @@ func (f *faulty) Memory() time.Duration { return f.venue.Memory() }
 
 // call makes a request as the script wants it; requests that were late arrive after it.
 func (f *faulty) call(method string, key lifeboat.Key, send request) (lifeboat.Receipt, error) {
+	arrive(&f.soon)
 	fault := f.script(Call{N: f.calls, Method: method, Key: key})
 	f.calls++
-	arriving := f.late
+	after := f.late
 	f.late = nil
 	receipt, err := f.suffer(fault, key, send)
-	for _, request := range arriving {
-		_, _ = request() // its caller is long gone
-	}
+	arrive(&after)
 	return receipt, err
+}
+
+// arrive lets requests in whose callers are long gone.
+func arrive(requests *[]request) {
+	arriving := *requests
+	*requests = nil
+	for _, send := range arriving {
+		_, _ = send()
+	}
 }
 
 func (f *faulty) suffer(fault Fault, key lifeboat.Key, send request) (lifeboat.Receipt, error) {
 	switch fault {
 	case LoseRequest:
 		return lifeboat.Receipt{}, fmt.Errorf("send: %w", ErrConnection)
+	case Late:
+		f.soon = append(f.soon, send)
+		return lifeboat.Receipt{}, fmt.Errorf("wait for answer: %w", ErrConnection)
 	case Delay:
 		f.late = append(f.late, send)
 		return lifeboat.Receipt{}, fmt.Errorf("wait for answer: %w", ErrConnection)

@@ -251,6 +251,7 @@ func TestFaulty(t *testing.T) {
 		{LoseReply, true, true, true},
 		{LoseRequest, true, false, false},
 		{Delay, true, false, true},
+		{Late, true, false, true},
 		{RepeatRequest, false, true, true},
 		{RepeatReply, false, true, true},
 		{SayUnknown, false, true, true},
@@ -275,6 +276,50 @@ func TestFaulty(t *testing.T) {
 				t.Errorf("arrived in the end: %v", got)
 			}
 		})
+	}
+}
+
+// A forgetful venue keeps its promise within the window, never forgets what is open, and afterwards makes a second order
+// of a key that it knew: what a flow that sends again without a thought does to its owner.
+func TestForgetful(t *testing.T) {
+	var sound *paper.Venue
+	h := account(t, &sound)
+	at := h.Quote(Price, 1000)
+	now := at
+	v := Forgetful(sound, time.Hour, func() time.Time { return now })
+	order := func(key lifeboat.Key, limit int64) lifeboat.Order {
+		return lifeboat.Order{ID: key, Account: "broker", Symbol: "SPY", Side: lifeboat.Sell, Type: lifeboat.Limit,
+			Quantity: decimal.NewFromInt(10), Limit: decimal.NewFromInt(limit)}
+	}
+	place := func(o lifeboat.Order) {
+		t.Helper()
+		if r, err := v.Place(t.Context(), at, o); err != nil || r.Key != o.ID {
+			t.Fatalf("placed %+v, %v", r, err)
+		}
+	}
+	filled, resting := order("lb-1", 40), order("lb-2", 90)
+	place(filled)
+	place(resting)
+	now = at.Add(time.Hour)
+	place(filled)
+	if n := v.Times("lb-1"); n != 1 {
+		t.Fatalf("%d orders under one key within the window", n)
+	}
+	now = at.Add(time.Hour + time.Second)
+	if _, err := v.Ask(t.Context(), at, "lb-1"); !errors.Is(err, lifeboat.ErrAbsent) {
+		t.Errorf("asked after the window: %v", err)
+	}
+	if r, err := v.Ask(t.Context(), at, "lb-2"); err != nil || r.Status != lifeboat.Accepted || r.Key != "lb-2" {
+		t.Errorf("an open order is not forgotten: %+v, %v", r, err)
+	}
+	place(filled)
+	place(resting)
+	if v.Times("lb-1") != 2 || v.Times("lb-2") != 1 || len(sound.Orders()) != 3 {
+		t.Errorf("%d and %d orders under the keys, %d at the venue", v.Times("lb-1"), v.Times("lb-2"), len(sound.Orders()))
+	}
+	listed, err := v.Since(t.Context(), at, time.Time{})
+	if err != nil || len(listed) != 3 || listed[2].Order.ID != "lb-1" {
+		t.Errorf("listed %+v, %v", listed, err)
 	}
 }
 
