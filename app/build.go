@@ -12,10 +12,12 @@ import (
 
 	"lifeboat"
 	"lifeboat/act/decide"
+	"lifeboat/act/decide/breaker"
 	"lifeboat/act/play"
 	"lifeboat/act/venue/paper"
 	"lifeboat/plan"
 	"lifeboat/session"
+	"lifeboat/talk/escalate"
 	"lifeboat/watch/feed/guard"
 	"lifeboat/watch/rule"
 	"lifeboat/watch/signal"
@@ -37,6 +39,8 @@ type Parts struct {
 	From    time.Time // nothing fires before
 	Journal lifeboat.Journal
 	Hands   lifeboat.Hands
+	// Nag says that people are told again until somebody acknowledges. In a drill they react when they do.
+	Nag bool
 	// Pinned are the playbooks of runs that a journal left open; their expressions may no longer stand in the plan.
 	Pinned []json.RawMessage
 }
@@ -48,7 +52,9 @@ type System struct {
 	Signals *signal.Engine
 	Watch   *trigger.Watch
 	Desk    *decide.Desk
+	Breaker *breaker.Breaker
 	Player  *play.Player
+	Ladder  *escalate.Ladder // nil where nobody nags
 	Flow    *lifeboat.Flow
 	// Asked are the expressions on the board beside those of the triggers: what the steps of playbooks ask, of the plan's
 	// and of the pinned ones.
@@ -73,15 +79,25 @@ func Build(p Parts) (*System, error) {
 	if err := view.compile(p.Plan, p.Pinned, env, board); err != nil {
 		return nil, err
 	}
+	held := breaker.New(p.Plan, book, func(symbol string, at time.Time) (float64, bool) {
+		price, _, _ := view.Quote(symbol, at) // an old price is good enough for a share of the book: a silent feed must not trip anything
+		return price, price > 0
+	})
 	desk := decide.New(p.Plan)
-	player := play.New(view, book, p.Plan)
-	return &System{
-		Plan: p.Plan, Book: book, Signals: engine, Watch: watch, Desk: desk, Player: player, Asked: view.asked,
+	desk.Breaker = held
+	player := play.New(view, book, p.Plan, held)
+	system := &System{
+		Plan: p.Plan, Book: book, Signals: engine, Watch: watch, Desk: desk, Breaker: held, Player: player, Asked: view.asked,
 		Flow: &lifeboat.Flow{
 			Journal: p.Journal, Book: book, Hands: p.Hands, Allow: desk.Allow,
-			Stages: []lifeboat.Stage{watch, desk, player},
+			Stages: []lifeboat.Stage{watch, held, desk, player},
 		},
-	}, nil
+	}
+	if p.Nag {
+		system.Ladder = escalate.New(p.Plan)
+		system.Flow.Stages = append(system.Flow.Stages, system.Ladder)
+	}
+	return system, nil
 }
 
 // newEngine makes the signals of a plan.

@@ -14,20 +14,18 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"lifeboat"
+	"lifeboat/act/approve"
 	"lifeboat/act/venue"
 	"lifeboat/act/venue/paper"
 	"lifeboat/keep/journal"
-	"lifeboat/keep/sqlite"
 	"lifeboat/plan"
 	"lifeboat/serve/api"
-	"lifeboat/talk/notify"
 	"lifeboat/watch/coverage"
 	"lifeboat/watch/feed/guard"
 	"lifeboat/watch/feed/poll"
@@ -38,18 +36,26 @@ type DaemonOptions struct {
 	Plan    *plan.Plan
 	PlanDir string
 	DataDir string
-	Listen  string // host:port on loopback
-	Version string
-	Clock   lifeboat.Clock
-	People  io.Writer // where messages to people are written, until other channels are built
-	Log     *slog.Logger
+	// Journal is the address of a database; the file in DataDir when empty.
+	Journal string
+	// Lease is how long after its last sign of life another lifeboat may take the database over; 2 s when zero.
+	Lease time.Duration
+	// Waiting is told who holds the journal while this one stands by.
+	Waiting func(holder string)
+	// AllowExec names the commands of the plan that may run on this machine.
+	AllowExec []string
+	Listen    string // host:port on loopback
+	Version   string
+	Clock     lifeboat.Clock
+	People    io.Writer // where messages to people are written, until other channels are built
+	Log       *slog.Logger
 }
 
 // Daemon is the flow on wall-clock time. One goroutine owns the flow; readings and answers are queued for it.
 type Daemon struct {
 	DaemonOptions
 	*System
-	store    *sqlite.Store
+	store    journal.Keeper
 	poller   *poll.Poller
 	guard    *guard.Guard
 	ledger   *coverage.Ledger
@@ -61,12 +67,21 @@ type Daemon struct {
 	last     time.Time // no entry may be older than the one before, whatever the machine's clock does
 
 	instants chan polled
-	answers  chan answering
+	sayings  chan saying
 	record   Record
 	feeds    []api.FeedProblem
 	status   atomic.Pointer[api.Status]
 	metrics  *metrics
 	saves    saves
+
+	helpers
+	woken    chan struct{}
+	checker  *approve.Checker
+	factors  *approve.Store
+	linkKey  approve.LinkKey
+	origin   string // where a browser on this machine opens lifeboat
+	tickets  tickets
+	killFile string
 }
 
 type polled struct {
@@ -74,17 +89,13 @@ type polled struct {
 	problems []error
 }
 
-type answering struct {
-	answer lifeboat.Answer
-	done   chan error
-}
-
 // queueMax bounds what may wait for the flow; behind it feeds and people wait in turn.
 const queueMax = 64
 
-// NewDaemon opens the data directory, folds the journal and joins the stages. Nothing is sent before Run.
-func NewDaemon(o DaemonOptions) (_ *Daemon, err error) {
-	d := &Daemon{DaemonOptions: o, instants: make(chan polled, queueMax), answers: make(chan answering, queueMax), metrics: newMetrics()}
+// NewDaemon opens the data directory, takes hold of the journal, folds it and joins the stages. As the standby of another
+// lifeboat it returns when it has taken over. Nothing is sent before Run.
+func NewDaemon(ctx context.Context, o DaemonOptions) (_ *Daemon, err error) {
+	d := &Daemon{DaemonOptions: o, instants: make(chan polled, queueMax), sayings: make(chan saying, queueMax), woken: make(chan struct{}, 1), metrics: newMetrics()}
 	if d.listener, err = listen(o.Listen); err != nil {
 		return nil, err
 	}
@@ -93,11 +104,18 @@ func NewDaemon(o DaemonOptions) (_ *Daemon, err error) {
 			d.Close()
 		}
 	}()
-	if d.store, err = sqlite.Open(o.DataDir, sqlite.Options{}); err != nil {
+	d.killFile = killFile(o.Plan, o.DataDir)
+	if d.store, err = openJournal(ctx, o); err != nil {
 		return nil, err
 	}
-	if _, err := journal.Verify(context.Background(), d.store); err != nil {
+	if _, err := journal.Verify(ctx, d.store); err != nil {
 		return nil, err // what happened cannot be told from it, so nothing may be done on it
+	}
+	if err := d.openFactors(); err != nil {
+		return nil, err
+	}
+	if err := d.openHelpers(); err != nil {
+		return nil, err
 	}
 	if err := d.recover(); err != nil {
 		return nil, err
@@ -121,7 +139,7 @@ func (d *Daemon) recover() error {
 
 func (d *Daemon) recoverFrom(s *saved) (err error) {
 	o := d.DaemonOptions
-	if d.poller, err = poll.New(o.Plan.Feeds, o.PlanDir, http.DefaultClient); err != nil {
+	if d.poller, err = poll.New(o.Plan.Feeds, o.PlanDir, d.client()); err != nil {
 		return err
 	}
 	if d.guard, err = newGuard(o.Plan); err != nil {
@@ -151,6 +169,9 @@ func (d *Daemon) recoverFrom(s *saved) (err error) {
 func (d *Daemon) Close() {
 	if d.listener != nil {
 		_ = d.listener.Close()
+	}
+	if d.crew != nil {
+		d.crew.Close()
 	}
 	if d.store != nil {
 		_ = os.Remove(filepath.Join(d.DataDir, introduction))
@@ -198,7 +219,9 @@ func (d *Daemon) openVenues() (*venue.Desk, error) {
 		d.venues = append(d.venues, v)
 		traders[account] = v
 	}
-	return venue.NewDesk(traders, notify.NewTee(notify.Console{Out: d.People}, notify.Log{Handler: d.Log.Handler()})), nil
+	desk := venue.NewDesk(traders, nil)
+	d.employ(desk)
+	return desk, nil
 }
 
 // accounts that the plan lets lifeboat trade in, and those that it no longer does while orders are open there: somebody
@@ -226,7 +249,13 @@ const quoteFresh = 5 * time.Minute
 func (d *Daemon) takeNote() error {
 	head, _ := d.store.Head()
 	d.record = Record{}
-	err := d.replay(d.besidesReadings(head.Seq), func(at time.Time, e lifeboat.Event) error { d.record.Apply(at, e); return nil })
+	note := func(at time.Time, e lifeboat.Event) error {
+		d.record.Apply(at, e)
+		d.checker.Apply(at, e)
+		d.endpoints.Apply(at, e)
+		return nil
+	}
+	err := d.replay(d.besidesReadings(head.Seq), note)
 	d.record.Entries, d.record.Last = head.Seq, head.At
 	return err
 }
@@ -238,10 +267,11 @@ func (d *Daemon) join(hands lifeboat.Hands) (err error) {
 		pinned = append(pinned, run.Content)
 	}
 	parts := LiveParts(d.DaemonOptions.Plan)
-	parts.Journal, parts.Hands, parts.Pinned = tee{d}, hands, pinned
+	parts.Journal, parts.Hands, parts.Pinned, parts.Nag = tee{d}, hands, pinned, true
 	if d.System, err = Build(parts); err != nil {
 		return err
 	}
+	d.Flow.Fence, d.Flow.Allow = d.store.Fence, d.allow
 	d.last = d.record.Last
 	return nil
 }
@@ -323,6 +353,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	if accounts := d.accounts(); d.record.Entries > 1 && len(accounts) > 0 {
+		why := "lifeboat was started again, and this journal may not be the newest"
+		if err := d.Flow.Isolate(d.started, lifeboat.Quarantine{Accounts: accounts, Why: why}); err != nil {
+			return err
+		}
+	}
 	if loaded := Loaded(d.DaemonOptions.Plan, "live"); d.record.Entries == 0 || d.record.Plan.Hash != loaded.Hash {
 		if err := d.Flow.Begin(d.started, loaded); err != nil {
 			return err
@@ -334,6 +370,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	group.Go(func() error { return served(server.Serve(d.listener)) })
 	group.Go(func() error { return d.feed(ctx) })
 	group.Go(func() error { return d.loop(ctx) })
+	group.Go(func() error { return d.watchKillFile(ctx) })
+	group.Go(func() error { return d.watchFence(ctx) })
+	d.work(ctx, group)
 	group.Go(func() error {
 		<-ctx.Done()
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -377,8 +416,10 @@ func (d *Daemon) loop(ctx context.Context) error {
 			err = ctx.Err()
 		case p := <-d.instants:
 			err = d.take(ctx, p)
-		case a := <-d.answers:
-			err = d.hear(ctx, a)
+		case said := <-d.sayings:
+			err = d.hear(ctx, said)
+		case <-d.woken:
+			err = d.Flow.Advance(ctx, d.now())
 		case <-alarm:
 			select { // what is known already comes before what time alone brings, as in a drill
 			case p := <-d.instants:
@@ -393,6 +434,7 @@ func (d *Daemon) loop(ctx context.Context) error {
 			return err
 		}
 		d.publish(d.last)
+		d.moved.Store(d.Clock.Now().UnixNano())
 		d.saveWhenDue()
 	}
 }
@@ -440,53 +482,6 @@ func (d *Daemon) take(ctx context.Context, p polled) error {
 // feedProblemsMax is how many of the latest feed problems the status page keeps.
 const feedProblemsMax = 10
 
-func (d *Daemon) hear(ctx context.Context, a answering) error {
-	err := d.mayAnswer(a.answer)
-	if err == nil {
-		err = d.Flow.Tell(ctx, d.now(), a.answer)
-		a.done <- err
-		return err
-	}
-	a.done <- err
-	return nil
-}
-
-// mayAnswer refuses an answer to nothing, one by somebody who was not asked, and one by somebody who has left the plan
-// since.
-func (d *Daemon) mayAnswer(a lifeboat.Answer) error {
-	i := slices.IndexFunc(d.record.Questions, func(q Question) bool { return string(q.Key) == a.Question })
-	if i < 0 {
-		return &lifeboat.Problem{Reason: "not-found", What: fmt.Sprintf("no open question has the key %s", a.Question),
-			Money: "nothing was decided", Next: "lifeboat status lists the open questions"}
-	}
-	asked := d.record.Questions[i].To
-	if !slices.Contains(asked, a.By) {
-		return &lifeboat.Problem{Reason: "denied", What: fmt.Sprintf("%s was not asked; the question is for %s", a.By, strings.Join(asked, ", ")),
-			Money: "nothing was decided", Next: "answer as one of those asked"}
-	}
-	if len(d.DaemonOptions.Plan.Person(a.By)) == 0 {
-		return &lifeboat.Problem{Reason: "denied", What: fmt.Sprintf("%s is no longer in the plan", a.By),
-			Money: "nothing was decided", Next: "answer as one of those asked whom the plan still names"}
-	}
-	return nil
-}
-
-// Answer queues an answer and waits until it is in the journal.
-func (d *Daemon) Answer(ctx context.Context, a lifeboat.Answer) error {
-	queued := answering{a, make(chan error, 1)}
-	select {
-	case d.answers <- queued:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case err := <-queued.done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // now is the clock, never earlier than the last entry.
 func (d *Daemon) now() time.Time {
 	if now := d.Clock.Now(); now.After(d.last) {
@@ -519,6 +514,8 @@ func (t tee) Append(at time.Time, events ...lifeboat.Event) error {
 	}
 	for _, e := range events {
 		t.d.record.Apply(at, e)
+		t.d.checker.Apply(at, e)
+		t.d.endpoints.Apply(at, e)
 		t.d.ledger.Apply(at, e)
 	}
 	return nil

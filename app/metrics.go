@@ -3,6 +3,7 @@ package app
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"lifeboat"
 	"lifeboat/serve/api"
 )
 
@@ -21,6 +22,8 @@ type metrics struct {
 	questions  prometheus.Gauge
 	incident   prometheus.Gauge
 	updated    prometheus.Gauge
+	breaker    prometheus.Gauge
+	held       prometheus.Gauge
 	fired      *prometheus.GaugeVec
 	blind      *prometheus.GaugeVec
 	fresh      *prometheus.GaugeVec
@@ -50,12 +53,14 @@ func newMetrics() *metrics {
 		questions:  gauge("open_questions", "Questions that wait for a person."),
 		incident:   gauge("incident_open", "1 while an incident is open."),
 		updated:    gauge("status_timestamp_seconds", "When the status was last made; an old one means that the flow stands still."),
+		breaker:    gauge("breaker", "Where the breaker stands: 0 active, 1 reducing, 2 halted."),
+		held:       gauge("held_accounts", "Accounts to which no order is sent until they were compared with their venue."),
 		fired:      vector("trigger_fired", "1 while the trigger has fired and not cleared.", "trigger", "tier"),
 		blind:      vector("trigger_no_data", "1 while the trigger cannot be evaluated for want of fresh data.", "trigger"),
 		fresh:      vector("series_fresh", "1 while the series has fresh data from the source.", "series", "source"),
 	}
 	m.registry.MustRegister(m.readings, m.suspects, m.feedErrors, m.unsaved, m.tier, m.value, m.entries, m.orders, m.runs, m.questions, m.incident,
-		m.updated, m.fired, m.blind, m.fresh)
+		m.updated, m.breaker, m.held, m.fired, m.blind, m.fresh)
 	return m
 }
 
@@ -69,6 +74,8 @@ func (m *metrics) follow(s api.Status) {
 	m.runs.Set(float64(len(s.Runs)))
 	m.questions.Set(float64(len(s.Questions)))
 	m.incident.Set(truth(s.Incident != nil))
+	m.held.Set(float64(len(s.Held)))
+	m.breaker.Set(strictness(s.Breaker.State))
 	m.updated.Set(float64(s.At.UnixMilli()) / 1000)
 	for _, t := range s.Triggers {
 		m.fired.WithLabelValues(t.Name, tierLabel(t.Tier)).Set(truth(t.State == "fired"))
@@ -77,6 +84,17 @@ func (m *metrics) follow(s api.Status) {
 	for _, series := range s.Series {
 		m.fresh.WithLabelValues(series.Name, series.Source).Set(truth(series.Fresh))
 	}
+}
+
+// strictness of a state; what is no state is the strictest.
+func strictness(state string) float64 {
+	switch lifeboat.BreakerState(state) {
+	case lifeboat.Active:
+		return 0
+	case lifeboat.Reducing:
+		return 1
+	}
+	return 2
 }
 
 func truth(yes bool) float64 {

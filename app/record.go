@@ -18,6 +18,9 @@ type Record struct {
 	Questions []Question                  // without an answer
 	Readings  map[string]lifeboat.Reading // :: SERIES@source → the last good one
 	Active    []lifeboat.Firing           // fired and not cleared, oldest first
+	Held      lifeboat.Quarantined
+
+	lost map[lifeboat.Key]bool // questions about acts of which nobody else can tell what became of them
 }
 
 // RecordedRun is a run as its events told it.
@@ -42,8 +45,12 @@ type Question struct {
 	Key  lifeboat.Key `json:"key"`
 	At   time.Time    `json:"asked"`
 	Run  string       `json:"run,omitempty"`
+	Step string       `json:"step,omitempty"`
 	To   []string     `json:"to"`
 	Text string       `json:"text"`
+	// Content is the digest of what a yes permits, and Factor the second factor that it takes; "" for none.
+	Content string `json:"content,omitempty"`
+	Factor  string `json:"factor,omitempty"`
 }
 
 // Apply folds one entry into the record.
@@ -51,6 +58,7 @@ func (r *Record) Apply(at time.Time, e lifeboat.Event) {
 	r.Last = at
 	r.Entries++
 	r.Incidents.Apply(at, e)
+	r.Held.Apply(e)
 	switch e := e.(type) {
 	case lifeboat.PlanLoaded:
 		r.Plan = e
@@ -69,7 +77,7 @@ func (r *Record) Apply(at time.Time, e lifeboat.Event) {
 		r.run(e.Run, func(run *RecordedRun) { run.Ended, run.Status, run.Why = at, e.Status, e.Why })
 		r.settle(func(q Question) bool { return q.Run == e.Run })
 	case lifeboat.StepFinished:
-		r.settle(func(q Question) bool { return q.Run == e.Run })
+		r.settle(func(q Question) bool { return q.Run == e.Run && q.Step == e.Step && !r.lost[q.Key] })
 	case lifeboat.Answer:
 		r.settle(func(q Question) bool { return string(q.Key) == e.Question })
 	case lifeboat.Decision:
@@ -103,11 +111,18 @@ func (r *Record) intent(at time.Time, e lifeboat.Intent) {
 		r.Orders = append(r.Orders, RecordedOrder{Order: *e.Order, At: at, Run: e.Run})
 	}
 	if e.Message != nil && e.Message.Question {
-		r.Questions = append(r.Questions, Question{Key: e.Key, At: at, Run: e.Run, To: e.Message.To, Text: e.Message.Text})
+		r.Questions = append(r.Questions, Question{Key: e.Key, At: at, Run: e.Run, Step: e.Step, To: e.Message.To, Text: e.Message.Text,
+			Content: e.Message.Content, Factor: e.Message.Factor})
 	}
 }
 
 func (r *Record) receipt(e lifeboat.Receipt) {
+	if e.Lost {
+		if r.lost == nil {
+			r.lost = map[lifeboat.Key]bool{}
+		}
+		r.lost[lifeboat.NewKey("lost", e.Key)] = true
+	}
 	for i := range r.Orders {
 		if r.Orders[i].ID == e.Key {
 			r.Orders[i].Receipt = e

@@ -24,6 +24,7 @@ import (
 // What is due falls between two polls: at one virtual time the daemon may hear the alarm first, or the feed.
 const replayPlan = `
 portfolio: {name: Tiny, base_currency: USD, calendar: 24/7}
+messages: {again: 3d} # longer than the test: a repeat due at the very instant of a reading may come before it or after it
 accounts: [{name: desk, kind: exchange, venue: paper}]
 holdings:
   - {symbol: BTC, account: desk, quantity: 1, class: crypto}

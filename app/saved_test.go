@@ -105,7 +105,7 @@ func (l *life) start() {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	l.daemon, err = app.NewDaemon(app.DaemonOptions{Plan: p, PlanDir: l.planDir, DataDir: l.dataDir, Listen: "127.0.0.1:0", Version: "test",
+	l.daemon, err = app.NewDaemon(context.Background(), app.DaemonOptions{Plan: p, PlanDir: l.planDir, DataDir: l.dataDir, Listen: "127.0.0.1:0", Version: "test",
 		Clock: l.clock, People: io.Discard, Log: slog.New(slog.NewTextHandler(l.log, nil))})
 	if err != nil {
 		l.t.Fatal(err)
@@ -476,7 +476,7 @@ func BenchmarkRestart(b *testing.B) {
 		b.Fatal(err)
 	}
 	open := func() *app.Daemon {
-		d, err := app.NewDaemon(app.DaemonOptions{Plan: p, PlanDir: planDir, DataDir: dataDir, Listen: "127.0.0.1:0", Version: "test",
+		d, err := app.NewDaemon(context.Background(), app.DaemonOptions{Plan: p, PlanDir: planDir, DataDir: dataDir, Listen: "127.0.0.1:0", Version: "test",
 			Clock: newWatchClock(at), People: io.Discard, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			b.Fatal(err)

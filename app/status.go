@@ -2,9 +2,14 @@ package app
 
 import (
 	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"lifeboat"
+	"lifeboat/prose"
 	"lifeboat/serve/api"
 	"lifeboat/watch/trigger"
 )
@@ -21,7 +26,7 @@ func (d *Daemon) Status() api.Status {
 func (d *Daemon) publish(at time.Time) {
 	s := api.Status{
 		At: at, Portfolio: d.record.Plan.Name, PlanHash: d.record.Plan.Hash, Since: d.started, Currency: d.Book.Currency(),
-		Triggers: []api.Trigger{}, Series: []api.Series{}, Runs: []api.Run{}, Questions: []api.Question{},
+		Triggers: []api.Trigger{}, Series: []api.Series{}, Runs: []api.Run{}, Questions: []api.Question{}, Held: []api.Held{}, Endpoints: []api.Endpoint{}, Channels: []api.Channel{},
 		Orders: d.Flow.Open(), Feeds: append([]api.FeedProblem{}, d.feeds...), Journal: api.Journal{Entries: d.record.Entries},
 	}
 	if head, ok := d.store.Head(); ok {
@@ -51,6 +56,7 @@ func (d *Daemon) publish(at time.Time) {
 	s.State = inOneWord(s.Tier, blind)
 	s.Missed = d.ledger.Short(at.Add(-missedFor), at)
 	d.openThings(&s)
+	d.tell(&s)
 	d.status.Store(&s)
 	d.metrics.follow(s)
 }
@@ -83,9 +89,44 @@ func (d *Daemon) openThings(s *api.Status) {
 		s.Series = append(s.Series, shown)
 	}
 	for _, r := range d.record.Open() {
-		s.Runs = append(s.Runs, api.Run{ID: r.Run, Playbook: r.Playbook, Trigger: r.Trigger, Started: r.At, Step: r.Step})
+		s.Runs = append(s.Runs, api.Run{ID: r.Run, Playbook: r.Playbook, Trigger: r.Trigger, Started: r.At, Step: r.Step, Waits: d.Player.Waits(r.Run)})
 	}
+	for _, account := range append(d.record.Held.Unasked(), d.record.Held.Strange()...) {
+		why, _ := d.record.Held.Holds(account)
+		s.Held = append(s.Held, api.Held{Account: account, Why: why, Person: slices.Contains(d.record.Held.Strange(), account)})
+	}
+	s.Breaker = api.Breaker{State: string(d.Breaker.State()), Since: d.Breaker.Since(), Why: d.Breaker.Why(), Next: d.letGo(s.At)}
 	for _, q := range d.record.Questions {
-		s.Questions = append(s.Questions, api.Question{Key: string(q.Key), Asked: q.At, Run: q.Run, To: q.To, Text: q.Text})
+		s.Questions = append(s.Questions, api.Question{Key: string(q.Key), Asked: q.At, Run: q.Run, To: q.To, Text: q.Text, Content: q.Content, Factor: q.Factor})
 	}
+}
+
+// letGo says what it takes to let the breaker go, or when it moves by itself; "" while it is active.
+func (d *Daemon) letGo(at time.Time) string {
+	if d.Breaker.State() == lifeboat.Active {
+		return ""
+	}
+	if due := d.Breaker.Due(); !due.IsZero() {
+		return fmt.Sprintf("people have let it go; it moves on at %s", due.UTC().Format("15:04:05 UTC"))
+	}
+	held := ""
+	var early *lifeboat.Problem
+	if errors.As(d.Breaker.Fits(at, lifeboat.Request{Verb: lifeboat.MoveBreaker, Object: string(lifeboat.Active)}), &early) {
+		held = early.What + "; "
+	}
+	terms, err := d.Breaker.Terms()
+	if err != nil {
+		return held + err.Error()
+	}
+	takes := fmt.Sprintf("%slifeboat breaker release takes %d of %s", held, terms.Need, strings.Join(terms.To, ", "))
+	if len(terms.To) == terms.Need {
+		takes = fmt.Sprintf("%slifeboat breaker release takes %s", held, strings.Join(terms.To, " and "))
+	}
+	if terms.Factor != "" {
+		takes += " with a second factor"
+	}
+	if terms.Need == 1 {
+		takes += fmt.Sprintf(", and then %s", prose.Span(time.Duration(d.DaemonOptions.Plan.BreakerRules().Wait)))
+	}
+	return takes
 }

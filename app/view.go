@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"lifeboat"
@@ -63,7 +64,7 @@ func (v *view) Holds(expr string, at time.Time) (truth, known bool, values map[s
 // compile prepares every expression that a step of the plan, or of a run still open, may ask for.
 func (v *view) compile(p *plan.Plan, pinned []json.RawMessage, env rule.Env, board *rule.Board) error {
 	for _, playbook := range p.Playbooks {
-		if err := v.prepare(playbook, env, board); err != nil {
+		if err := v.prepare(p, playbook, env, board); err != nil {
 			return err
 		}
 	}
@@ -71,15 +72,17 @@ func (v *view) compile(p *plan.Plan, pinned []json.RawMessage, env rule.Env, boa
 		// What such a playbook asks for may have left the plan. Its run gets no answer then, and says so; the watch must
 		// not stop over it.
 		if old, err := plan.Unpin(content); err == nil {
-			_ = v.prepare(old.Playbook, env, board)
+			for _, playbook := range append(old.Playbooks, old.Playbook) {
+				_ = v.prepare(p, playbook, env, board)
+			}
 		}
 	}
 	return nil
 }
 
 // prepare compiles what it can and tells of the first expression that it cannot.
-func (v *view) prepare(playbook plan.Playbook, env rule.Env, board *rule.Board) (fault error) {
-	for _, step := range playbook.Steps {
+func (v *view) prepare(p *plan.Plan, playbook plan.Playbook, env rule.Env, board *rule.Board) (fault error) {
+	ask := func(step plan.Step) {
 		for _, expr := range expressions(step) {
 			if v.conditions[expr] != nil {
 				continue
@@ -95,10 +98,21 @@ func (v *view) prepare(playbook plan.Playbook, env rule.Env, board *rule.Board) 
 			}
 		}
 	}
+	plan.Walk(playbook.Steps, func(step plan.Step) {
+		ask(step)
+		if step.ForEach == nil {
+			return
+		}
+		for _, h := range p.Holdings { // which of them it goes through is known only when it does
+			if p.Tradable(h.Account) && h.Symbol != p.Portfolio.BaseCurrency {
+				plan.Walk(step.ForEach.For(h.Symbol, h.Account), ask)
+			}
+		}
+	})
 	return fault
 }
 
-// expressions of the rule language in one step.
+// expressions of the rule language in one step. One that is for each of several holdings is none before it is known which.
 func expressions(s plan.Step) []string {
 	var all []string
 	if s.Check != nil && s.Check.That != "" {
@@ -107,7 +121,12 @@ func expressions(s plan.Step) []string {
 	if s.Verify != nil {
 		all = append(all, s.Verify.That)
 	}
-	return all
+	if s.If != nil {
+		all = append(all, s.If.That)
+	}
+	return slices.DeleteFunc(all, func(expr string) bool {
+		return strings.Contains(expr, "{symbol}") || strings.Contains(expr, "{account}")
+	})
 }
 
 // calendars says when each series is traded.

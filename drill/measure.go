@@ -53,19 +53,19 @@ func (r *Result) add(at time.Time, e lifeboat.Event) {
 	case lifeboat.Gap:
 		r.gap(at, e)
 	case lifeboat.RunStarted:
-		budget, _ := budgets(e.Content)
-		r.Runs = append(r.Runs, Run{ID: e.Run, Playbook: e.Playbook, Trigger: e.Trigger, Started: at, Status: lifeboat.Running, Budget: budget, Steps: []Step{}})
+		r.Runs = append(r.Runs, Run{ID: e.Run, Playbook: e.Playbook, Trigger: e.Trigger, Started: at, Status: lifeboat.Running, Budget: budget(e.Content), Steps: []Step{}})
 	case lifeboat.StepStarted:
 		r.step(at, e, r.run(e.Run))
 	case lifeboat.StepFinished:
-		run := r.run(e.Run)
-		s := &run.Steps[len(run.Steps)-1]
+		s := r.run(e.Run).step(e.Step)
 		s.Status, s.Why, s.Finished = e.Status, e.Why, &at
 	case lifeboat.RunFinished:
 		run := r.run(e.Run)
 		run.Status, run.Why, run.Finished = e.Status, e.Why, &at
-		if n := len(run.Steps); n > 0 && run.Steps[n-1].Finished == nil { // it was superseded in the middle of a step
-			run.Steps[n-1].Status, run.Steps[n-1].Finished = e.Status, &at
+		for i := range run.Steps { // it was superseded in the middle of steps
+			if s := &run.Steps[i]; s.Finished == nil {
+				s.Status, s.Finished = e.Status, &at
+			}
 		}
 	case lifeboat.Intent:
 		if o := e.Order; o != nil {
@@ -80,12 +80,22 @@ func (r *Result) add(at time.Time, e lifeboat.Event) {
 }
 
 func (r *Result) step(at time.Time, e lifeboat.StepStarted, run *Run) {
-	if e.Attempt > 1 {
-		s := &run.Steps[len(run.Steps)-1]
-		s.Attempts, s.Status, s.Finished = e.Attempt, lifeboat.Running, nil
-		return
+	s := run.step(e.Step)
+	if s == nil {
+		run.Steps = append(run.Steps, Step{Place: e.Step, Name: e.Name, Kind: e.Kind, Started: at})
+		s = &run.Steps[len(run.Steps)-1]
 	}
-	run.Steps = append(run.Steps, Step{Name: e.Name, Kind: e.Kind, Started: at, Status: lifeboat.Running, Attempts: 1})
+	s.Attempts, s.Status, s.Finished = e.Attempt, lifeboat.Running, nil
+}
+
+// step at a place in the run; nil when it has not begun.
+func (r *Run) step(place string) *Step {
+	for i := range r.Steps {
+		if r.Steps[i].Place == place {
+			return &r.Steps[i]
+		}
+	}
+	return nil
 }
 
 func (r *Result) receipt(e lifeboat.Receipt) {

@@ -36,6 +36,7 @@ func (p *people) Send(_ context.Context, at time.Time, key lifeboat.Key, m lifeb
 			reaction := time.Duration(person.Reaction)
 			p.answers = append(p.answers, scheduled{at.Add(reaction), lifeboat.Answer{
 				Question: string(key), By: person.Name, Yes: person.Answers != "no",
+				Content: m.Content, Factor: simulated(m, person),
 				Note: fmt.Sprintf("simulated, reacts in %s", reaction),
 			}})
 		}
@@ -44,6 +45,18 @@ func (p *people) Send(_ context.Context, at time.Time, key lifeboat.Key, m lifeb
 		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.answer.By, b.answer.By))
 	})
 	return nil
+}
+
+// simulated is the second factor that a question wants: in a drill everybody has theirs at hand.
+func simulated(m lifeboat.Message, person plan.Person) *lifeboat.Factor {
+	if m.Factor == "" {
+		return nil
+	}
+	kind := m.Factor
+	if kind == "any" {
+		kind = "totp"
+	}
+	return &lifeboat.Factor{Kind: kind, ID: "simulated for " + person.Name, Content: m.Content}
 }
 
 // due is when the next answer comes; zero when none does.

@@ -82,6 +82,7 @@ type Run struct {
 
 // Step of a run.
 type Step struct {
+	Place    string          `json:"place,omitempty"` // its path in the run: 2, and 2.1 for the first inside it
 	Name     string          `json:"name"`
 	Kind     string          `json:"kind"`
 	Started  time.Time       `json:"started"`

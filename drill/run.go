@@ -245,16 +245,13 @@ func (s *story) Append(at time.Time, events ...lifeboat.Event) error {
 	return nil
 }
 
-// budgets reads the time budgets out of a pinned playbook, in seconds.
-func budgets(content json.RawMessage) (run float64, steps []float64) {
+// budget of a run in seconds, out of its pinned playbook; 0 when it has none.
+func budget(content json.RawMessage) float64 {
 	pinned, err := plan.Unpin(content)
 	if err != nil {
-		return 0, nil
+		return 0
 	}
-	for _, s := range pinned.Playbook.Steps {
-		steps = append(steps, time.Duration(s.RTO).Seconds())
-	}
-	return time.Duration(pinned.Playbook.RTO).Seconds(), steps
+	return time.Duration(pinned.Playbook.RTO).Seconds()
 }
 
 // Cast says which series of the scenario play which of the plan's: what the plan's drills name for it.

@@ -22,11 +22,15 @@ import (
 	"time"
 
 	"lifeboat"
+	"lifeboat/act/decide/breaker"
 	"lifeboat/plan"
 )
 
 // Desk of decisions.
 type Desk struct {
+	// Breaker is asked before every act; nil lets everything pass.
+	Breaker *breaker.Breaker
+
 	plan      *plan.Plan
 	incidents lifeboat.Incidents
 	pending   []firing                      // fired, not yet decided
@@ -34,6 +38,11 @@ type Desk struct {
 	asks      []ask                         // questions nobody has answered
 	runs      []run                         // every run of the journal, oldest first
 	values    map[string]map[string]float64 // :: trigger → what made it fire last
+	wishes    []wish                        // of persons, not fulfilled yet
+	questions map[string]*question          // :: key → a question that may still be answered
+	state     lifeboat.BreakerState         // of the breaker, as of its last move
+	halted    time.Time                     // since when it is, until the playbook for it has started; zero else
+	back      *run                          // whose way back is to be asked about, now that its incident is over; nil for none
 }
 
 type firing struct {
@@ -45,10 +54,17 @@ type firing struct {
 type ask struct {
 	firing
 	key       lifeboat.Key
-	to        []string // as the question itself says
-	answer    *lifeboat.Answer
+	playbook  string
+	asked     *lifeboat.Message // as it was put; nil until its intent is in the journal
+	answers   []lifeboat.Answer
 	repeats   string // the run that the answer may repeat
+	reenters  bool   // it is about the way back
 	overtaken bool   // the plan changed since
+}
+
+type question struct {
+	*lifeboat.Message
+	run string // that put it; "" for the desk
 }
 
 type run struct {
@@ -59,7 +75,7 @@ type run struct {
 
 // New opens the desk for a plan.
 func New(p *plan.Plan) *Desk {
-	return &Desk{plan: p, active: map[string]bool{}, values: map[string]map[string]float64{}}
+	return &Desk{plan: p, active: map[string]bool{}, values: map[string]map[string]float64{}, questions: map[string]*question{}, state: lifeboat.Active}
 }
 
 // Incidents as they stand.
@@ -78,24 +94,72 @@ func (d *Desk) Apply(at time.Time, e lifeboat.Event) {
 			d.asks[i].overtaken = true
 		}
 	case lifeboat.Intent:
-		for i := range d.asks {
-			if d.asks[i].key == e.Key && e.Message != nil {
-				d.asks[i].to = e.Message.To
-			}
-		}
+		d.noted(e)
 	case lifeboat.Answer:
 		for i := range d.asks {
-			if a := &d.asks[i]; string(a.key) == e.Question && slices.Contains(a.to, e.By) {
-				a.answer = &e
+			if a := &d.asks[i]; string(a.key) == e.Question && a.asked != nil && slices.Contains(a.asked.To, e.By) {
+				a.answers = slices.DeleteFunc(a.answers, func(before lifeboat.Answer) bool { return before.By == e.By })
+				a.answers = append(a.answers, e) // a person's last word
 			}
 		}
 	case lifeboat.RunStarted:
 		d.runs = append(d.runs, run{RunStarted: e, touches: touchesOf(e.Content), status: lifeboat.Running})
+		d.granted(lifeboat.StartPlaybook, e.Playbook)
+		if e.Playbook == d.plan.BreakerRules().OnHalt {
+			d.halted = time.Time{}
+		}
 	case lifeboat.RunFinished:
 		if r := d.run(e.Run); r != nil {
 			r.status = e.Status
 		}
+		maps.DeleteFunc(d.questions, func(_ string, q *question) bool { return q.run == e.Run })
+	case lifeboat.Request:
+		d.wanted(at, e)
+	case lifeboat.BreakerMove:
+		if e.To != d.state { // that it stays where it is, is no new halt
+			d.halted = time.Time{}
+			if e.To == lifeboat.Halted {
+				d.halted = at
+			}
+		}
+		d.state = e.To
+	case lifeboat.IncidentChange:
+		d.changed(e)
 	}
+}
+
+// noted folds a question that was put.
+func (d *Desk) noted(i lifeboat.Intent) {
+	if i.Message == nil || !i.Message.Question {
+		return
+	}
+	d.questions[string(i.Key)] = &question{i.Message, i.Run}
+	for n := range d.asks {
+		if d.asks[n].key == i.Key {
+			d.asks[n].asked = i.Message
+		}
+	}
+}
+
+func (d *Desk) changed(e lifeboat.IncidentChange) {
+	d.granted(lifeboat.MoveTier, fmt.Sprint(int(e.Tier)))
+	if e.State == lifeboat.IncidentClosed {
+		d.granted(lifeboat.MoveTier, "0")
+		d.back = d.wayBack(e.ID)
+	} else {
+		d.back = nil
+	}
+}
+
+// wayBack is the last run of an incident whose trigger has one in the plan; nil for none.
+func (d *Desk) wayBack(incident string) *run {
+	for i := range slices.Backward(d.runs) {
+		r := d.runs[i]
+		if t, planned := d.plan.Trigger(r.Trigger); planned && t.Reentry != "" && r.Incident == incident && r.status == lifeboat.Done && !d.active[r.Trigger] {
+			return &r
+		}
+	}
+	return nil
 }
 
 func (d *Desk) heard(at time.Time, f lifeboat.Firing) {
@@ -112,11 +176,14 @@ func (d *Desk) heard(at time.Time, f lifeboat.Firing) {
 
 // decided takes a firing off the desk, or moves it to where it waits.
 func (d *Desk) decided(at time.Time, e lifeboat.Decision) {
+	if d.reentered(at, e) {
+		return
+	}
 	f, overtaken, found := d.takeOff(e.Trigger)
 	switch {
 	case !found:
 	case e.Verdict == lifeboat.Ask:
-		d.asks = append(d.asks, ask{firing: f, key: lifeboat.Key(e.Question), repeats: e.Repeats})
+		d.asks = append(d.asks, ask{firing: f, key: lifeboat.Key(e.Question), playbook: e.Playbook, repeats: e.Repeats})
 	case e.Verdict == lifeboat.Hold && e.Run != "": // held until that run ends
 		f.waitFor = e.Run
 		d.pending = append(d.pending, f)
@@ -133,9 +200,10 @@ func (d *Desk) takeOff(trigger string) (f firing, overtaken, found bool) {
 		d.pending = slices.Delete(d.pending, i, i+1)
 		return f, false, true
 	}
-	if i := slices.IndexFunc(d.asks, func(a ask) bool { return a.Trigger == trigger }); i >= 0 {
+	if i := slices.IndexFunc(d.asks, func(a ask) bool { return a.Trigger == trigger && !a.reenters }); i >= 0 {
 		a := d.asks[i]
 		d.asks = slices.Delete(d.asks, i, i+1)
+		delete(d.questions, string(a.key))
 		return a.firing, a.overtaken, true
 	}
 	return f, false, false
@@ -145,6 +213,12 @@ func (d *Desk) takeOff(trigger string) (f firing, overtaken, found bool) {
 func (d *Desk) Next(at time.Time) []lifeboat.Event { return d.told(at, d.next(at)) }
 
 func (d *Desk) next(at time.Time) []lifeboat.Event {
+	if events := d.onHalt(at); len(events) > 0 {
+		return events
+	}
+	if events := d.fulfil(at); len(events) > 0 {
+		return events
+	}
 	for _, f := range d.pending {
 		if f.waitFor == "" {
 			return d.open(at, f)
@@ -160,6 +234,9 @@ func (d *Desk) next(at time.Time) []lifeboat.Event {
 	}
 	if open := d.incidents.Open(); open != nil && d.quiet() {
 		return []lifeboat.Event{lifeboat.IncidentChange{ID: open.ID, State: lifeboat.IncidentClosed, Tier: open.Tier}}
+	}
+	if d.back != nil {
+		return d.reenter(at, *d.back)
 	}
 	return nil
 }
@@ -207,29 +284,26 @@ func (d *Desk) decide(at time.Time, incident string, f firing) []lifeboat.Event 
 		return one(d.hold(incident, f, "plan", fmt.Sprintf("the plan no longer has the playbook %q", t.Playbook)))
 	}
 	if held, ok := d.obstructed(incident, f, t, false); ok {
-		if to := d.whoMayRepeat(t); held.Repeats != "" && len(to) > 0 {
-			return d.ask(at, incident, f, t, to, held.Repeats)
+		if terms, err := d.termsOf(t.Authority); held.Repeats != "" && err == nil {
+			return d.ask(at, incident, f, t, terms, held.Repeats)
 		}
 		return one(held)
 	}
 	if !automatic(t.Authority) {
-		to := d.names(t.Authority)
-		if len(to) == 0 {
-			return one(d.hold(incident, f, "plan", fmt.Sprintf("the plan names nobody as %q", t.Authority)))
+		terms, err := d.termsOf(t.Authority)
+		if err != nil {
+			return one(d.hold(incident, f, "plan", err.Error()))
 		}
-		return d.ask(at, incident, f, t, to, "")
+		return d.ask(at, incident, f, t, terms, "")
 	}
 	return d.start(at, incident, f, t, "plan", fmt.Sprintf("the plan starts it by itself at tier %d", f.Tier))
 }
 
 func (d *Desk) start(at time.Time, incident string, f firing, t plan.Trigger, by, why string) []lifeboat.Event {
 	playbook, _ := d.plan.Playbook(t.Playbook)
-	content, hash := d.plan.PlaybookContent(playbook)
-	started := lifeboat.RunStarted{
-		Run: id("R", at, f.Trigger+hash), Playbook: playbook.Name, Hash: hash, Content: content,
-		Incident: incident, Trigger: f.Trigger, Tier: f.Tier, By: by,
-	}
-	mine := touchesOf(content)
+	started := d.runOf(at, playbook, f.Trigger)
+	started.Incident, started.Trigger, started.Tier, started.By = incident, f.Trigger, f.Tier, by
+	mine := touchesOf(started.Content)
 	for _, r := range d.runs {
 		if r.status == lifeboat.Running && r.Tier < f.Tier && mine.overlap(r.touches) {
 			started.Supersedes = append(started.Supersedes, r.Run)
@@ -240,6 +314,12 @@ func (d *Desk) start(at time.Time, incident string, f firing, t plan.Trigger, by
 			Verdict: lifeboat.Start, By: by, Why: why, Run: started.Run},
 		started,
 	}
+}
+
+// runOf pins a playbook. what made it start is part of the run's name.
+func (d *Desk) runOf(at time.Time, playbook plan.Playbook, what string) lifeboat.RunStarted {
+	content, hash := d.plan.PlaybookContent(playbook)
+	return lifeboat.RunStarted{Run: id("R", at, what+hash), Playbook: playbook.Name, Hash: hash, Content: content}
 }
 
 func (d *Desk) hold(incident string, f firing, by, why string) lifeboat.Decision {
@@ -301,7 +381,11 @@ func id(prefix string, at time.Time, what string) string {
 func numbers(values map[string]float64) string {
 	names := slices.Sorted(maps.Keys(values))
 	for i, name := range names {
-		names[i] = fmt.Sprintf("%s %.4g", name, values[name])
+		if v := values[name]; v >= 1e4 || v <= -1e4 { // a price of 40000 is not read as 4e+04
+			names[i] = fmt.Sprintf("%s %.0f", name, v)
+		} else {
+			names[i] = fmt.Sprintf("%s %.4g", name, v)
+		}
 	}
 	return strings.Join(names, ", ")
 }

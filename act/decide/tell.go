@@ -17,7 +17,7 @@ func (d *Desk) told(at time.Time, events []lifeboat.Event) []lifeboat.Event {
 	for _, e := range events {
 		if text := d.word(e); text != "" {
 			events = append(events, lifeboat.Intent{Key: lifeboat.NewKey("word", at.UnixNano(), text), Act: lifeboat.SendMessage,
-				Message: &lifeboat.Message{To: to, Text: text}})
+				Message: &lifeboat.Message{To: to, Text: text, Tier: urgency(e), Subject: subject(e)}})
 		}
 	}
 	return events
@@ -38,6 +38,12 @@ func (d *Desk) owner() []string {
 func (d *Desk) word(e lifeboat.Event) string {
 	switch e := e.(type) {
 	case lifeboat.Decision:
+		if e.Trigger == "" && e.Verdict == lifeboat.Start {
+			return fmt.Sprintf("Playbook %q starts as run %s: %s.", e.Playbook, e.Run, e.Why)
+		}
+		if e.Trigger == "" {
+			return fmt.Sprintf("Playbook %q does not start: %s.", e.Playbook, e.Why)
+		}
 		fired := fmt.Sprintf("%q fired, tier %d %s: %s.", e.Trigger, e.Tier, e.Tier, numbers(d.values[e.Trigger]))
 		switch e.Verdict {
 		case lifeboat.Start:
@@ -46,9 +52,37 @@ func (d *Desk) word(e lifeboat.Event) string {
 			return fmt.Sprintf("%s Held: %s.", fired, e.Why)
 		}
 	case lifeboat.IncidentChange:
+		if e.State == lifeboat.IncidentMoved {
+			return fmt.Sprintf("Incident %s is at tier %d %s now, by the word of %s.", e.ID, e.Tier, e.Tier, e.By)
+		}
+		if e.State == lifeboat.IncidentClosed && e.By != "" {
+			return fmt.Sprintf("Incident %s is closed, by the word of %s.", e.ID, e.By)
+		}
 		if e.State == lifeboat.IncidentClosed {
 			return fmt.Sprintf("Incident %s is over: every trigger has cleared and no run is open.", e.ID)
 		}
+	}
+	return ""
+}
+
+// urgency of a word: as grave as what fired. That something is over wakes nobody.
+func urgency(e lifeboat.Event) lifeboat.Tier {
+	if decision, ok := e.(lifeboat.Decision); ok {
+		return decision.Tier
+	}
+	return 0
+}
+
+// subject is the word in a few words.
+func subject(e lifeboat.Event) string {
+	switch e := e.(type) {
+	case lifeboat.Decision:
+		if e.Trigger == "" {
+			return "Playbook " + e.Playbook
+		}
+		return fmt.Sprintf("Tier %d %s: %s", e.Tier, e.Tier, e.Trigger)
+	case lifeboat.IncidentChange:
+		return "Incident " + e.ID
 	}
 	return ""
 }

@@ -2,21 +2,21 @@
 // deterministic state machine over journalled events, so a killed process goes on where the journal ends.
 //
 // Player is a [lifeboat.Stage]: Next looks at every open run and says what follows – a step starts, an intent is
-// formed, a step or the run ends. Intents carry keys made from run, step and attempt; the flow writes them before it
-// carries them out. What a step sees of the world comes through [View].
+// formed, a step or the run ends. A run is a tree of steps, each addressed by its path ("2.SPY@broker.1"): tree.go says what
+// is inside a step, follow.go what follows when something inside it ends. Intents carry keys made from run, path and attempt;
+// the flow writes them before it carries them out. What a step sees of the world comes through [View].
 //
 // It does not talk to venues or people, and it does not decide whether a playbook should run.
 package play
 
 import (
-	"fmt"
 	"slices"
-	"strconv"
+	"strings"
 	"time"
 
 	"lifeboat"
+	"lifeboat/act/approve"
 	"lifeboat/plan"
-	"lifeboat/prose"
 )
 
 // View is what a run sees of the world at a time. It must answer from journalled events alone.
@@ -34,160 +34,149 @@ type View interface {
 	Holds(expr string, at time.Time) (truth, known bool, values map[string]float64)
 }
 
-// Register is what a run needs of the plan in force; all else is pinned.
-type Register interface {
-	Person(nameOrRole string) []plan.Person
-	Tradable(account string) bool
-	IsFractional(symbol string) bool
+// A Gate says which orders and tasks would pass now: the breaker. What does not pass is not formed; its step waits.
+type Gate interface {
+	Passes(i lifeboat.Intent) error
 }
 
 // Player of playbooks.
 type Player struct {
-	view     View
-	book     *lifeboat.Book
-	register Register
-	runs     []*run // open ones, oldest first
-	stirred  bool   // something was applied since Next last had nothing to say
-	quietAt  time.Time
+	view       View
+	book       *lifeboat.Book
+	plan       *plan.Plan // the one in force: where lifeboat may trade, who the people are; all else is pinned
+	gate       Gate
+	advance    *approve.Advance
+	quarantine lifeboat.Quarantined
+	runs       []*run // open ones, oldest first
+	byID       map[string]*run
+	acts       map[lifeboat.Key]*act // of the open runs
+	stirred    bool                  // something was applied since Next last had nothing to say
+	quietAt    time.Time
 }
 
-// New makes a player without runs.
-func New(view View, book *lifeboat.Book, register Register) *Player {
-	return &Player{view: view, book: book, register: register}
-}
-
-// A run as folded from its events.
-type run struct {
-	lifeboat.RunStarted
-	steps  []plan.Step
-	pinned plan.Pinned
-
-	step     int // the current or next one
-	attempt  int // of the current step; 0 before it started
-	ended    bool
-	began    time.Time // first attempt of the current step
-	tried    time.Time // this attempt
-	retryAt  time.Time // when the next attempt may start; zero when one runs
-	skipped  int
-	acts     []*act // intents of the current attempt
-	earlier  []*act // of the attempts at this step before it; what they filled is not traded again
-	stopping bool   // superseded by another run
-	by       string // the run that supersedes it
+// New makes a player without runs. A nil gate lets everything pass.
+func New(view View, book *lifeboat.Book, p *plan.Plan, gate Gate) *Player {
+	return &Player{view: view, book: book, plan: p, gate: gate, advance: approve.NewAdvance(p),
+		byID: map[string]*run{}, acts: map[lifeboat.Key]*act{}}
 }
 
 // An act is an intent and where it stands.
 type act struct {
 	lifeboat.Intent
+	at      time.Time // when it was written
 	receipt lifeboat.Receipt
-	refused string
-	answer  *lifeboat.Answer
+	answers []lifeboat.Answer // of those it went to, in their order
+	acked   []string          // who acknowledged it without an answer
 }
 
-func (a *act) final() bool { return a.refused != "" || a.receipt.Status.Final() }
+func (a *act) final() bool { return a.receipt.Status.Final() }
 
 // Apply takes in one journalled event.
 func (p *Player) Apply(at time.Time, e lifeboat.Event) {
 	p.stirred = true
+	p.quarantine.Apply(e)
+	p.advance.Apply(at, e)
 	switch e := e.(type) {
 	case lifeboat.RunStarted:
-		p.begin(e)
+		r := newRun(at, e)
+		p.runs, p.byID[r.Run] = append(p.runs, r), r
 	case lifeboat.StepStarted:
-		if r := p.run(e.Run); r != nil {
-			r.start(at, e)
-			p.takeOver(r)
+		if r, n := p.find(e.Run, e.Step); n != nil {
+			r.start(at, n, e)
+			p.takeOver(r, n)
 		}
 	case lifeboat.StepFinished:
-		if r := p.run(e.Run); r != nil {
-			r.finish(at, e)
+		if r, n := p.find(e.Run, e.Step); n != nil {
+			r.finish(at, n, e)
 		}
 	case lifeboat.RunFinished:
-		p.runs = slices.DeleteFunc(p.runs, func(r *run) bool { return r.Run == e.Run })
+		p.end(e.Run)
 	case lifeboat.Intent:
-		if r := p.run(e.Run); r != nil {
-			r.acts = append(r.acts, &act{Intent: e})
+		if _, n := p.find(e.Run, e.Step); n != nil {
+			a := &act{Intent: e, at: at}
+			n.acts, p.acts[e.Key] = append(n.acts, a), a
 		}
 	case lifeboat.Refused: // it stands in the journal in the place of the intent
-		if r := p.run(e.Run); r != nil {
-			r.acts = append(r.acts, &act{Intent: lifeboat.Intent{Key: e.Key, Run: e.Run}, refused: e.Why})
+		if r := p.byID[e.Run]; r != nil {
+			r.refused[e.Key], r.refusedAt = e.Why, at
 		}
-	default:
-		p.hear(e)
+	case lifeboat.Receipt:
+		if a := p.acts[e.Key]; a != nil {
+			a.hear(p.byID[a.Run], e)
+		}
+	case lifeboat.Answer:
+		if a := p.acts[lifeboat.Key(e.Question)]; a != nil && a.Message != nil && slices.Contains(a.Message.To, e.By) {
+			a.answers = append(a.answers, e)
+		}
+	case lifeboat.Request:
+		p.request(at, e)
 	}
 }
 
-// hear finds the act that a receipt or an answer is about.
-func (p *Player) hear(e lifeboat.Event) {
-	for _, r := range p.runs {
-		for _, a := range r.acts {
-			switch e := e.(type) {
-			case lifeboat.Receipt:
-				if e.Key == a.Key {
-					a.receipt = e
-				}
-			case lifeboat.Answer:
-				if e.Question == string(a.Key) && a.Message != nil && slices.Contains(a.Message.To, e.By) {
-					a.answer = &e
-				}
-			}
-		}
+// hear folds a receipt, and remembers an order or a task that got lost.
+func (a *act) hear(r *run, e lifeboat.Receipt) {
+	if e.Lost && !a.receipt.Lost && (a.Order != nil || a.Task != nil) {
+		r.lost = append(r.lost, a)
 	}
+	a.receipt = e
 }
 
-func (p *Player) begin(e lifeboat.RunStarted) {
-	pinned, err := plan.Unpin(e.Content)
-	if err != nil {
-		// A playbook that cannot be read has no steps; Next ends the run and says so.
-		p.runs = append(p.runs, &run{RunStarted: e, ended: true})
+func (p *Player) find(id, path string) (*run, *node) {
+	r := p.byID[id]
+	if r == nil {
+		return nil, nil
+	}
+	return r, r.nodes[path]
+}
+
+func (p *Player) end(id string) {
+	r := p.byID[id]
+	if r == nil {
 		return
 	}
-	p.runs = append(p.runs, &run{RunStarted: e, pinned: pinned, steps: pinned.Playbook.Steps})
+	for _, n := range r.nodes {
+		for _, a := range n.all() {
+			delete(p.acts, a.Key)
+		}
+	}
+	delete(p.byID, id)
+	p.runs = slices.DeleteFunc(p.runs, func(o *run) bool { return o == r })
 }
 
 // takeOver stops the runs that r supersedes. It happens when r is about to trade and not when it starts: until somebody
 // approved the higher tier, the lower one goes on.
-func (p *Player) takeOver(r *run) {
-	if kind := r.steps[r.step].Kind(); kind != "rebalance" && kind != "order" {
+func (p *Player) takeOver(r *run, n *node) {
+	if !n.trades() {
 		return
 	}
 	for _, id := range r.Supersedes {
-		if old := p.run(id); old != nil {
-			old.stopping, old.by = true, r.Run
+		if old := p.byID[id]; old != nil {
+			old.leaving = &outcome{status: lifeboat.Superseded, why: "run " + r.Run + " of a higher tier took over"}
 		}
 	}
 }
 
-func (r *run) start(at time.Time, e lifeboat.StepStarted) {
-	if e.Attempt == 1 {
-		r.began = at
-	}
-	r.earlier = append(r.earlier, r.acts...)
-	r.step, r.attempt, r.tried, r.retryAt, r.acts = index(e.Step), e.Attempt, at, time.Time{}, nil
-}
+// newsMax bounds what goes into the journal at once.
+const newsMax = 4096
 
-func (r *run) finish(at time.Time, e lifeboat.StepFinished) {
-	if e.Retry {
-		r.retryAt = at.Add(time.Duration(r.steps[r.step].RetryAfter))
-		return
-	}
-	if e.Status == lifeboat.Skipped {
-		r.skipped++
-	}
-	r.step, r.attempt, r.acts, r.earlier = index(e.Step)+1, 0, nil, nil
-	r.ended = e.Status != lifeboat.Done && e.Status != lifeboat.Skipped
-}
-
-// Next says what follows for the first run that has something to do.
+// Next says what follows, for all runs at once, so that one write of the journal serves them all. Behind a run that places or
+// cancels orders, or uses up an approval, it stops: the next run must see the book after them.
 func (p *Player) Next(at time.Time) []lifeboat.Event {
 	if !p.stirred && at.Equal(p.quietAt) {
 		return nil
 	}
+	var events []lifeboat.Event
 	for _, r := range p.runs {
-		if events := p.advance(at, r); len(events) > 0 {
+		t := p.look(at, r)
+		events = append(events, t.events...)
+		if t.alone || len(events) >= newsMax {
 			return events
 		}
 	}
-	p.stirred, p.quietAt = false, at
-	return nil
+	if len(events) == 0 {
+		p.stirred, p.quietAt = false, at
+	}
+	return events
 }
 
 // Due is the earliest time at which an open run moves by itself: a time-out, the end of a wait, an opening market.
@@ -195,7 +184,7 @@ func (p *Player) Due() time.Time {
 	var due time.Time
 	for _, r := range p.runs {
 		for _, t := range p.alarms(r) {
-			if !t.IsZero() && (due.IsZero() || t.Before(due)) {
+			if t.After(p.quietAt) && (due.IsZero() || t.Before(due)) {
 				due = t
 			}
 		}
@@ -203,187 +192,14 @@ func (p *Player) Due() time.Time {
 	return due
 }
 
-func (p *Player) run(id string) *run {
-	for _, r := range p.runs {
-		if r.Run == id {
-			return r
-		}
-	}
-	return nil
-}
+// Advance is what owners approved beforehand.
+func (p *Player) Advance() *approve.Advance { return p.advance }
 
-func (p *Player) advance(at time.Time, r *run) []lifeboat.Event {
-	switch {
-	case r.stopping:
-		return p.giveWay(r)
-	case r.ended || r.step >= len(r.steps):
-		return []lifeboat.Event{r.end()}
-	case r.attempt == 0:
-		return []lifeboat.Event{r.begins(1)}
-	case !r.retryAt.IsZero():
-		if at.Before(r.retryAt) {
-			return nil
-		}
-		return []lifeboat.Event{r.begins(r.attempt + 1)}
+// Waits says in a sentence what an open run waits for; "" for a run that is not open, or that has something to do.
+func (p *Player) Waits(run string) string {
+	r := p.byID[run]
+	if r == nil {
+		return ""
 	}
-	return p.work(at, r)
-}
-
-func (r *run) begins(attempt int) lifeboat.StepStarted {
-	step := r.steps[r.step]
-	return lifeboat.StepStarted{Run: r.Run, Step: path(r.step), Name: step.Name, Kind: step.Kind(), Attempt: attempt}
-}
-
-// path of a step of the playbook itself, and the way back.
-func path(step int) string { return strconv.Itoa(step + 1) }
-
-func index(path string) int {
-	n, _ := strconv.Atoi(path)
-	return n - 1
-}
-
-func (r *run) end() lifeboat.RunFinished {
-	switch {
-	case r.steps == nil:
-		return lifeboat.RunFinished{Run: r.Run, Status: lifeboat.Failed, Why: "the pinned playbook cannot be read"}
-	case r.ended:
-		return lifeboat.RunFinished{Run: r.Run, Status: lifeboat.Failed,
-			Why: fmt.Sprintf("stopped at step %d of %d (%s)", r.step, len(r.steps), r.steps[r.step-1].Name)}
-	case r.skipped > 0:
-		return lifeboat.RunFinished{Run: r.Run, Status: lifeboat.Done,
-			Why: fmt.Sprintf("%d of %d steps done, %d skipped", len(r.steps)-r.skipped, len(r.steps), r.skipped)}
-	}
-	return lifeboat.RunFinished{Run: r.Run, Status: lifeboat.Done, Why: "all of " + prose.Count(len(r.steps), "step") + " done"}
-}
-
-// giveWay cancels what a superseded run has open, then ends it.
-func (p *Player) giveWay(r *run) []lifeboat.Event {
-	if cancels := r.cancels(); len(cancels) > 0 {
-		return cancels
-	}
-	if r.openOrders() > 0 {
-		return nil
-	}
-	return []lifeboat.Event{lifeboat.RunFinished{Run: r.Run, Status: lifeboat.Superseded, Why: "run " + r.by + " of a higher tier took over"}}
-}
-
-// work advances the current step and turns its outcome into events.
-func (p *Player) work(at time.Time, r *run) []lifeboat.Event {
-	step := r.steps[r.step]
-	acts, out := kinds[step.Kind()].work(p, at, r, step)
-	if r.expired(at, step) {
-		if cancels := r.cancels(); out == nil && len(cancels) > 0 {
-			return cancels
-		}
-		out = r.late(out, step)
-	}
-	if out == nil {
-		return acts
-	}
-	return []lifeboat.Event{r.outcome(*out, step)}
-}
-
-// late is the outcome of an attempt whose time is up; nil while the venue has not confirmed the cancellations.
-func (r *run) late(out *outcome, step plan.Step) *outcome {
-	after := "not done after " + span(time.Duration(step.Timeout))
-	switch {
-	case out == nil && r.openOrders() > 0:
-		return nil
-	case out == nil:
-		return &outcome{status: lifeboat.TimedOut, why: after + r.silence()}
-	case out.status == lifeboat.Failed && !out.final:
-		return &outcome{status: lifeboat.TimedOut, why: after + ": " + out.why, values: out.values}
-	}
-	return out
-}
-
-// An outcome ends an attempt. refused outcomes are not retried: a person's no is a no.
-type outcome struct {
-	status lifeboat.Status
-	why    string
-	values map[string]float64
-	final  bool
-}
-
-func done(format string, args ...any) *outcome {
-	return &outcome{status: lifeboat.Done, why: fmt.Sprintf(format, args...)}
-}
-
-func failed(format string, args ...any) *outcome {
-	return &outcome{status: lifeboat.Failed, why: fmt.Sprintf(format, args...)}
-}
-
-func (r *run) outcome(o outcome, step plan.Step) lifeboat.StepFinished {
-	finished := lifeboat.StepFinished{Run: r.Run, Step: path(r.step), Status: o.status, Why: o.why, Values: o.values}
-	if o.status == lifeboat.Done {
-		return finished
-	}
-	if !o.final && r.attempt <= step.Retries {
-		finished.Retry = true
-		return finished
-	}
-	if step.OnFailure == "continue" {
-		finished.Status = lifeboat.Skipped
-	}
-	return finished
-}
-
-// expired reports that the attempt has used up its time. A step without a time-out never expires.
-func (r *run) expired(at time.Time, step plan.Step) bool {
-	return step.Timeout > 0 && !at.Before(r.deadline(step))
-}
-
-func (r *run) deadline(step plan.Step) time.Time { return r.tried.Add(time.Duration(step.Timeout)) }
-
-// alarms are the times at which run r must be looked at even if nothing happens.
-func (p *Player) alarms(r *run) []time.Time {
-	if r.stopping || r.ended || r.step >= len(r.steps) || r.attempt == 0 {
-		return nil
-	}
-	if !r.retryAt.IsZero() {
-		return []time.Time{r.retryAt}
-	}
-	step := r.steps[r.step]
-	var times []time.Time
-	if step.Timeout > 0 {
-		times = append(times, r.deadline(step))
-	}
-	if wakes := kinds[step.Kind()].wakes; wakes != nil {
-		times = append(times, wakes(p, r, step))
-	}
-	return slices.DeleteFunc(times, func(t time.Time) bool { return !t.After(p.quietAt) })
-}
-
-// cancels asks for the cancellation of every open order that was not asked for yet.
-func (r *run) cancels() []lifeboat.Event {
-	var events []lifeboat.Event
-	for _, a := range r.acts {
-		key := lifeboat.NewKey("cancel", a.Key)
-		asked := slices.ContainsFunc(r.acts, func(b *act) bool { return b.Key == key })
-		if a.Act == lifeboat.PlaceOrder && !a.final() && !asked {
-			events = append(events, lifeboat.Intent{Key: key, Act: lifeboat.CancelOrder, Run: r.Run, Step: path(r.step),
-				Cancel: a.Key, Account: a.Order.Account})
-		}
-	}
-	return events
-}
-
-func (r *run) openOrders() int {
-	n := 0
-	for _, a := range r.acts {
-		if a.Act == lifeboat.PlaceOrder && !a.final() {
-			n++
-		}
-	}
-	return n
-}
-
-// silence names the people who did not answer.
-func (r *run) silence() string {
-	for _, a := range r.acts {
-		if a.Message != nil && a.Message.Question && a.answer == nil {
-			return ": no answer from " + list(a.Message.To)
-		}
-	}
-	return ""
+	return strings.Join(p.look(p.quietAt, r).waits, "; ")
 }

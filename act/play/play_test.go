@@ -15,14 +15,13 @@ import (
 
 var monday = time.Date(2020, 3, 16, 14, 0, 0, 0, time.UTC)
 
-// world is a View and a Register that a test sets by hand.
+// world is a View that a test sets by hand.
 type world struct {
 	prices map[string]float64
 	open   bool
 	turn   time.Time
 	age    time.Duration
 	truth  map[string]bool
-	people map[string][]plan.Person
 	volume map[string]float64 // a million of what is not in it
 }
 
@@ -41,9 +40,6 @@ func (w *world) Volume(symbol string) (float64, bool) {
 }
 func (w *world) MarketOpen(string, time.Time) bool { return w.open }
 func (w *world) Turn(string, time.Time) time.Time  { return w.turn }
-func (w *world) Person(who string) []plan.Person   { return w.people[who] }
-func (w *world) Tradable(account string) bool      { return account == "broker" }
-func (w *world) IsFractional(symbol string) bool   { return symbol == "BTC" }
 func (w *world) Holds(expr string, _ time.Time) (truth, known bool, values map[string]float64) {
 	truth, known = w.truth[expr]
 	return truth, known, map[string]float64{expr: 1}
@@ -57,39 +53,52 @@ type stand struct {
 	book   *lifeboat.Book
 	at     time.Time
 	told   []lifeboat.Event
-	cuts   []int                  // lengths of told at which the journal can end: it takes in whole batches
-	status lifeboat.ReceiptStatus // what the venue makes of orders
-	mute   bool                   // no channel takes a message
+	cuts   []int                       // lengths of told at which the journal can end: it takes in whole batches
+	status lifeboat.ReceiptStatus      // what the venue makes of orders
+	mute   bool                        // no channel takes a message
+	tasks  map[string]lifeboat.Receipt // :: kind of task → what comes of it; performed at once for those not in it
+
+	positions []lifeboat.Position
+	times     []time.Time // of told
 }
 
-func newStand(t *testing.T, p plan.Playbook, models ...plan.Model) *stand {
+// newStand begins a run of a playbook. What else the plan has of models and playbooks comes after it.
+func newStand(t *testing.T, p plan.Playbook, parts ...any) *stand {
 	w := &world{
 		prices: map[string]float64{"SPY": 100, "QQQ": 50, "T10Y": 100}, open: true, turn: monday.Add(time.Hour), truth: map[string]bool{},
-		people: map[string][]plan.Person{"owner": {{Name: "Ana"}}, "cio": {{Name: "Ben"}, {Name: "Cleo"}}},
 	}
 	book := lifeboat.NewBook("USD")
 	d := decimal.NewFromInt
 	owner := &plan.Plan{
-		Portfolio: plan.Portfolio{BaseCurrency: "USD"}, Models: models,
-		Accounts: []plan.Account{{Name: "broker", Venue: "paper"}},
+		Portfolio: plan.Portfolio{BaseCurrency: "USD"},
+		People:    []plan.Person{{Name: "Ana", Role: "owner"}, {Name: "Ben", Role: "cio"}, {Name: "Cleo", Role: "cio"}},
+		Accounts:  []plan.Account{{Name: "broker", Venue: "paper"}},
 		Holdings: []plan.Holding{
 			{Symbol: "SPY", Account: "broker", Quantity: d(600), Class: "equities"}, {Symbol: "QQQ", Account: "broker", Quantity: d(400), Class: "equities"},
 			{Symbol: "T10Y", Account: "broker", Quantity: d(100), Class: "bonds"}, {Symbol: "USD", Account: "broker", Quantity: d(10_000), Class: "cash"},
 		},
+	}
+	for _, part := range parts {
+		switch part := part.(type) {
+		case plan.Model:
+			owner.Models = append(owner.Models, part)
+		case plan.Playbook:
+			owner.Playbooks = append(owner.Playbooks, part)
+		}
 	}
 	var positions []lifeboat.Position
 	for _, h := range owner.Holdings {
 		positions = append(positions, lifeboat.Position{Account: h.Account, Symbol: h.Symbol, Quantity: h.Quantity})
 	}
 	book.Apply(monday, lifeboat.PlanLoaded{Positions: positions})
-	s := &stand{Player: New(w, book, w), t: t, world: w, book: book, at: monday, status: lifeboat.Filled}
+	s := &stand{Player: New(w, book, owner, nil), t: t, world: w, book: book, at: monday, status: lifeboat.Filled, positions: positions}
 	content, hash := owner.PlaybookContent(p)
 	s.apply(lifeboat.RunStarted{Run: "R1", Playbook: p.Name, Hash: hash, Content: content, Tier: 2, By: "plan"})
 	return s
 }
 
 func (s *stand) apply(e lifeboat.Event) {
-	s.told = append(s.told, e)
+	s.told, s.times = append(s.told, e), append(s.times, s.at)
 	s.book.Apply(s.at, e)
 	s.Apply(s.at, e)
 }
@@ -130,6 +139,8 @@ func (s *stand) carryOut(e lifeboat.Event) {
 		canceled := s.receipt(i.Cancel)
 		canceled.Key, canceled.Status = i.Cancel, lifeboat.Canceled
 		s.apply(canceled)
+	case lifeboat.PerformTask:
+		s.apply(s.performed(i))
 	case lifeboat.PlaceOrder:
 		r := lifeboat.Receipt{Key: i.Key, Account: "broker", Status: s.status}
 		if s.status == lifeboat.Filled {
@@ -137,6 +148,16 @@ func (s *stand) carryOut(e lifeboat.Event) {
 		}
 		s.apply(r)
 	}
+}
+
+// performed is what comes of a task.
+func (s *stand) performed(i lifeboat.Intent) lifeboat.Receipt {
+	r, set := s.tasks[i.Task.Kind]
+	if !set {
+		r = lifeboat.Receipt{Status: lifeboat.Performed, Output: "ok", Facts: map[string]string{"hash": "abc123"}}
+	}
+	r.Key = i.Key
+	return r
 }
 
 // receipt is the last one of an order.
@@ -186,6 +207,25 @@ func (s *stand) question() lifeboat.Key {
 	}
 	s.t.Fatal("nobody was asked")
 	return ""
+}
+
+// asked is the last question.
+func (s *stand) asked() lifeboat.Intent {
+	for _, e := range slices.Backward(s.told) {
+		if i, ok := e.(lifeboat.Intent); ok && i.Message != nil && i.Message.Question {
+			return i
+		}
+	}
+	s.t.Fatal("nobody was asked")
+	return lifeboat.Intent{}
+}
+
+// say answers the last question, to exactly what it shows.
+func (s *stand) say(by string, yes bool) {
+	asked := s.asked()
+	s.apply(lifeboat.Answer{Question: string(asked.Key), By: by, Yes: yes, Content: asked.Message.Content})
+	s.cuts = append(s.cuts, len(s.told))
+	s.settle()
 }
 
 func want(t *testing.T, got []string, prefixes ...string) {
@@ -367,8 +407,7 @@ func TestRestartAnywhere(t *testing.T) {
 	}
 	whole := newStand(t, playbook(steps...))
 	whole.settle()
-	whole.apply(lifeboat.Answer{Question: string(whole.question()), By: "Ana", Yes: true})
-	whole.settle()
+	whole.say("Ana", true)
 	for _, cut := range whole.cuts {
 		again := newStand(t, playbook(steps...))
 		for _, e := range whole.told[1:cut] {
@@ -381,8 +420,7 @@ func TestRestartAnywhere(t *testing.T) {
 		}
 		again.settle()
 		if !again.answered() {
-			again.apply(lifeboat.Answer{Question: string(again.question()), By: "Ana", Yes: true})
-			again.settle()
+			again.say("Ana", true)
 		}
 		if !slices.Equal(again.keys(), whole.keys()) {
 			t.Errorf("cut at %d of %d: keys %v, want %v", cut, len(whole.told), again.keys(), whole.keys())

@@ -3,6 +3,7 @@ package play
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -13,52 +14,79 @@ import (
 	"lifeboat/prose"
 )
 
-// A kind of step: work says what it wants done now, or how it ended; wakes says when it must be asked again without
-// news, if ever.
+// What a step said when it was looked at: what it wants done now, or how it ended, or else what it waits for ("for …",
+// "until …").
+type said struct {
+	events []lifeboat.Event
+	out    *outcome
+	waits  string
+}
+
+func acts(events ...lifeboat.Event) said { return said{events: events} }
+
+func over(out *outcome) said { return said{out: out} }
+
+func waits(format string, args ...any) said { return said{waits: fmt.Sprintf(format, args...)} }
+
+// A kind of step: work looks at it; wakes says when it must be looked at again without news, if ever; until, when its time is
+// up, where that is not simply its time-out.
 type kind struct {
-	work  func(p *Player, at time.Time, r *run, step plan.Step) ([]lifeboat.Event, *outcome)
-	wakes func(p *Player, r *run, step plan.Step) time.Time
+	work  func(p *Player, at time.Time, r *run, n *node) said
+	wakes func(p *Player, r *run, n *node) time.Time
+	until func(r *run, n *node) time.Time
 }
 
 var kinds = map[string]kind{
-	"check":     {work: check, wakes: marketTurns},
-	"verify":    {work: verify},
-	"wait":      {work: wait, wakes: waitEnds},
-	"approve":   {work: approve},
-	"manual":    {work: manual},
-	"notify":    {work: notify, wakes: notifyEnds},
-	"order":     {work: order},
-	"rebalance": {work: rebalance},
-	"": {work: func(*Player, time.Time, *run, plan.Step) ([]lifeboat.Event, *outcome) {
-		return nil, failed("the step has no kind")
+	"check":       {work: check, wakes: marketTurns},
+	"verify":      {work: verify},
+	"wait":        {work: wait, wakes: waitEnds},
+	"approve":     {work: gate, wakes: silenceEnds, until: gateEnds},
+	"manual":      {work: manual},
+	"notify":      {work: notify, wakes: notifyEnds},
+	"communicate": {work: communicate, wakes: nextCall},
+	"order":       {work: trade},
+	"rebalance":   {work: trade},
+	"http":        {work: task},
+	"exec":        {work: task},
+	"failover":    {work: task},
+	"terraform":   {work: terraform},
+	"": {work: func(*Player, time.Time, *run, *node) said {
+		return over(failed(refused, "the step has no kind"))
 	}},
 }
 
 // check waits until every condition of the pre-flight holds.
-func check(p *Player, at time.Time, r *run, step plan.Step) ([]lifeboat.Event, *outcome) {
+func check(p *Player, at time.Time, r *run, n *node) said {
 	var faults []string
+	unknown := false
 	values := map[string]float64{}
 	for _, symbol := range p.traded() {
-		faults = append(faults, p.checkSymbol(at, symbol, *step.Check, values)...)
+		faults = append(faults, p.checkSymbol(at, symbol, *n.step.Check, values)...)
 	}
-	if step.Check.That != "" {
-		truth, known, read := p.view.Holds(step.Check.That, at)
-		for name, v := range read {
-			values[name] = v
-		}
+	if that := n.step.Check.That; that != "" {
+		truth, known, read := p.view.Holds(that, at)
+		maps.Copy(values, read)
 		if !known {
-			faults = append(faults, "no data for "+step.Check.That)
+			faults, unknown = append(faults, "no data for "+that), true
 		} else if !truth {
-			faults = append(faults, step.Check.That+" does not hold")
+			faults = append(faults, that+" does not hold")
 		}
 	}
 	if len(faults) == 0 {
-		return nil, &outcome{status: lifeboat.Done, why: "pre-flight passed", values: values}
+		return over(&outcome{status: lifeboat.Done, why: "pre-flight passed", values: values})
 	}
-	if r.expired(at, step) {
-		return nil, &outcome{status: lifeboat.Failed, why: strings.Join(faults, "; "), values: values}
+	if deadline := n.deadline(); deadline.IsZero() || at.Before(deadline) {
+		return waits("for its conditions: %s", strings.Join(faults, "; "))
 	}
-	return nil, nil
+	return over(&outcome{status: lifeboat.Failed, kind: lack(unknown), why: strings.Join(faults, "; "), values: values})
+}
+
+// lack is the kind of failure of a condition: unmet, or transient where data is missing.
+func lack(unknown bool) string {
+	if unknown {
+		return "transient"
+	}
+	return "unmet"
 }
 
 func (p *Player) checkSymbol(at time.Time, symbol string, c plan.Check, values map[string]float64) []string {
@@ -103,8 +131,8 @@ func record(values map[string]float64, name string, v float64) {
 }
 
 // marketTurns wakes a check at the next opening or closing of a market it waits for.
-func marketTurns(p *Player, r *run, step plan.Step) time.Time {
-	if step.Check.Market == "" {
+func marketTurns(p *Player, _ *run, n *node) time.Time {
+	if n.step.Check.Market == "" {
 		return time.Time{}
 	}
 	return p.nextTurn()
@@ -121,128 +149,179 @@ func (p *Player) nextTurn() time.Time {
 }
 
 // verify holds the run to a post-condition; it waits for it until the time-out.
-func verify(p *Player, at time.Time, r *run, step plan.Step) ([]lifeboat.Event, *outcome) {
-	truth, known, values := p.view.Holds(step.Verify.That, at)
+func verify(p *Player, at time.Time, r *run, n *node) said {
+	that := n.step.Verify.That
+	truth, known, values := p.view.Holds(that, at)
 	if known && truth {
-		return nil, &outcome{status: lifeboat.Done, why: step.Verify.That + " holds", values: values}
+		return over(&outcome{status: lifeboat.Done, why: that + " holds", values: values})
 	}
-	if step.Timeout > 0 && !r.expired(at, step) {
-		return nil, nil
-	}
-	why := step.Verify.That + " does not hold"
+	why := that + " does not hold"
 	if !known {
-		why = "no data for " + step.Verify.That
+		why = "no data for " + that
 	}
-	return nil, &outcome{status: lifeboat.Failed, why: why, values: values}
+	if deadline := n.deadline(); !deadline.IsZero() && at.Before(deadline) {
+		return waits("for its condition: %s", why)
+	}
+	return over(&outcome{status: lifeboat.Failed, kind: lack(!known), why: why, values: values})
 }
 
-func wait(p *Player, at time.Time, r *run, step plan.Step) ([]lifeboat.Event, *outcome) {
-	if w := step.Wait; w.Until != "" {
+func wait(p *Player, at time.Time, r *run, n *node) said {
+	if w := n.step.Wait; w.Until != "" {
 		open := true
 		for _, symbol := range p.traded() {
 			open = open && p.view.MarketOpen(symbol, at)
 		}
 		if open == (w.Until == "open") {
-			return nil, done("the market is %s", map[bool]string{true: "open", false: "closed"}[open])
+			return over(done("the market is %s", map[bool]string{true: "open", false: "closed"}[open]))
 		}
-		return nil, nil
+		return waits("for the market to %s", w.Until)
 	}
-	if at.Before(waitEnds(p, r, step)) {
-		return nil, nil
+	if ends := waitEnds(p, r, n); at.Before(ends) {
+		return waits("until %s", instant(ends))
 	}
-	return nil, done("waited %s", span(time.Duration(step.Wait.For)))
+	return over(done("waited %s", span(time.Duration(n.step.Wait.For))))
 }
 
-func waitEnds(p *Player, r *run, step plan.Step) time.Time {
-	if step.Wait.Until != "" {
+func waitEnds(p *Player, _ *run, n *node) time.Time {
+	if n.step.Wait.Until != "" {
 		return p.nextTurn()
 	}
-	return r.tried.Add(time.Duration(step.Wait.For))
+	return n.tried.Add(time.Duration(n.step.Wait.For))
 }
 
-func approve(p *Player, at time.Time, r *run, step plan.Step) ([]lifeboat.Event, *outcome) {
-	var text string
-	if len(r.acts) == 0 { // what it would trade is worked out once, when the question is put
-		text = strings.TrimSpace(cmp.Or(step.Approve.Text, "Approve the next step of "+r.Playbook+"?") + " " + p.preview(at, r))
+// manual asks people to do something; the first answer that has its evidence counts.
+func manual(p *Player, at time.Time, r *run, n *node) said {
+	key := r.key(n, "ask")
+	to := p.people(n.step.Manual.Who)
+	if why, no := r.refused[key]; no {
+		return over(failed(refused, "not asked: %s", why))
 	}
-	return p.question(at, r, step, step.Approve.By, text, "approved")
-}
-
-func manual(p *Player, at time.Time, r *run, step plan.Step) ([]lifeboat.Event, *outcome) {
-	return p.question(at, r, step, step.Manual.Who, step.Manual.Text, "confirmed")
-}
-
-// question asks people once and waits for the first answer.
-func (p *Player) question(at time.Time, r *run, step plan.Step, who, text, word string) ([]lifeboat.Event, *outcome) {
-	if len(r.acts) == 0 {
-		var to []string
-		for _, person := range p.register.Person(who) {
-			to = append(to, person.Name)
+	a := n.act(key)
+	if a == nil && len(to) == 0 {
+		return over(failed(refused, "the plan names nobody as %q", n.step.Manual.Who))
+	}
+	if a == nil {
+		text := n.step.Manual.Text
+		if evidence := n.step.Manual.Evidence; len(evidence) > 0 {
+			text += " Attach: " + list(evidence) + "."
 		}
-		if len(to) == 0 {
-			return nil, failed("the plan names nobody as %q", who)
+		return acts(r.ask(n, key, to, text))
+	}
+	for _, answer := range a.answers {
+		switch {
+		case len(n.missing(answer)) > 0:
+		case !answer.Yes:
+			return over(failed(refused, "%s said no%s", answer.By, prose.After(": ", answer.Note)))
+		default:
+			return over(done("%s confirmed after %s%s%s", answer.By, span(at.Sub(n.tried)), prose.After(": ", answer.Note), attached(answer.Evidence)))
 		}
-		key := r.key("ask")
-		text = fmt.Sprintf("%s (run %s, step %d). Answer: lifeboat answer %s yes|no --as NAME", text, r.Run, r.step+1, key)
-		return []lifeboat.Event{r.message(key, to, text, true)}, nil
 	}
-	a := r.acts[0]
-	switch {
-	case a.refused != "":
-		return nil, failed("not asked: %s", a.refused)
-	case a.answer == nil:
-		return nil, nil
-	case !a.answer.Yes:
-		return nil, &outcome{status: lifeboat.Failed, why: a.answer.By + " said no" + prose.After(": ", a.answer.Note), final: true}
-	}
-	return nil, done("%s %s after %s%s", a.answer.By, word, span(at.Sub(r.tried)), prose.After(": ", a.answer.Note))
+	return waits("for %s to answer", list(a.Message.To))
 }
 
-func notify(p *Player, at time.Time, r *run, step plan.Step) ([]lifeboat.Event, *outcome) {
-	if len(r.acts) == 0 {
-		var to []string
-		for _, who := range step.Notify.To {
-			for _, person := range p.register.Person(who) {
-				if !slices.Contains(to, person.Name) {
-					to = append(to, person.Name)
-				}
+// attached tells the evidence that came with an answer.
+func attached(evidence map[string]string) string {
+	var all []string
+	for _, label := range slices.Sorted(maps.Keys(evidence)) {
+		all = append(all, label+" "+evidence[label])
+	}
+	return prose.After("; attached: ", list(all))
+}
+
+// people of a list of names and roles, each once.
+func (p *Player) people(who ...string) []string {
+	var to []string
+	for _, one := range who {
+		for _, person := range p.plan.Person(one) {
+			if !slices.Contains(to, person.Name) {
+				to = append(to, person.Name)
 			}
 		}
-		return []lifeboat.Event{r.message(r.key("tell"), to, step.Notify.Text, false)}, nil
 	}
-	switch a := r.acts[0]; {
-	case a.refused != "":
-		return nil, failed("not sent: %s", a.refused)
+	return to
+}
+
+func notify(p *Player, at time.Time, r *run, n *node) said {
+	key := r.key(n, "tell")
+	if why, no := r.refused[key]; no {
+		return over(failed(refused, "not sent: %s", why))
+	}
+	a := n.act(key)
+	if a == nil {
+		return acts(r.message(n, key, p.people(n.step.Notify.To...), n.step.Notify.Text))
+	}
+	to := list(a.Message.To)
+	switch {
 	case a.receipt.Status == lifeboat.Sent:
-		return nil, done("told %s", list(a.Message.To))
-	case step.Timeout == 0 && !at.Before(notifyEnds(p, r, step)):
-		return nil, done("no channel has taken the message for %s after %s; it is tried further", list(a.Message.To), span(notifyMax))
+		return over(done("told %s", to))
+	case n.step.Timeout == 0 && !at.Before(notifyEnds(p, r, n)):
+		return over(done("no channel has taken the message for %s after %s; it is tried further", to, span(notifyMax)))
 	}
-	return nil, nil
+	return waits("for a channel to take the message for %s", to)
 }
 
 // notifyMax is how long a run waits for a message to be taken where the owner names no time-out: what comes after it in
 // the playbook must not hang on a mail server.
 const notifyMax = 15 * time.Minute
 
-func notifyEnds(_ *Player, r *run, step plan.Step) time.Time {
-	if step.Timeout > 0 {
+func notifyEnds(_ *Player, _ *run, n *node) time.Time {
+	if n.step.Timeout > 0 {
 		return time.Time{}
 	}
-	return r.tried.Add(notifyMax)
+	return n.tried.Add(notifyMax)
 }
 
-func (r *run) message(key lifeboat.Key, to []string, text string, question bool) lifeboat.Intent {
-	return lifeboat.Intent{Key: key, Act: lifeboat.SendMessage, Run: r.Run, Step: path(r.step),
-		Message: &lifeboat.Message{To: to, Text: text, Question: question}}
+// communicate calls people one after the other until enough of them have acknowledged. Any answer is an acknowledgement.
+func communicate(p *Player, at time.Time, r *run, n *node) said {
+	c := n.step.Communicate
+	to := p.people(c.Call...)
+	var reached, silent []string
+	var last *act
+	for _, name := range to {
+		key := r.key(n, "call", name)
+		if _, no := r.refused[key]; no {
+			continue
+		}
+		a := n.act(key)
+		switch {
+		case a == nil && (last == nil || last.heard() || !at.Before(last.at.Add(callAfter(n)))):
+			return acts(r.ask(n, key, []string{name}, c.Text))
+		case a == nil:
+			return waits("for %s; then %s is called", list(silent), name)
+		case a.heard():
+			reached = append(reached, name)
+		default:
+			silent = append(silent, name)
+		}
+		if last = a; len(reached) > 0 && c.Need == "first" {
+			return over(done("%s acknowledged after %s", list(reached), span(at.Sub(n.tried))))
+		}
+	}
+	switch {
+	case len(reached)+len(silent) == 0:
+		return over(failed(refused, "nobody could be called"))
+	case len(silent) > 0:
+		return waits("for %s to acknowledge", list(silent))
+	}
+	return over(done("%s acknowledged after %s", list(reached), span(at.Sub(n.tried))))
 }
 
-// key of an act of the current attempt.
-func (r *run) key(parts ...any) lifeboat.Key {
-	return lifeboat.NewKey(append([]any{r.Run, r.step, r.attempt}, parts...)...)
+func (a *act) heard() bool { return len(a.answers) > 0 || len(a.acked) > 0 }
+
+// callAfter is how long one person is given before the next is called as well.
+func callAfter(n *node) time.Duration {
+	return cmp.Or(time.Duration(n.step.Communicate.After), 5*time.Minute)
 }
 
-func list(names []string) string { return strings.Join(names, ", ") }
+// nextCall is when the one who was called last has had enough time.
+func nextCall(_ *Player, _ *run, n *node) time.Time {
+	if len(n.acts) == 0 {
+		return time.Time{}
+	}
+	return n.acts[len(n.acts)-1].at.Add(callAfter(n))
+}
+
+func instant(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
 // span tells a duration as a person says it.
 func span(d time.Duration) string {

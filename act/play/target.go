@@ -14,24 +14,17 @@ import (
 // minTrade is the smallest share of an account's value worth an order, unless the owner says otherwise.
 const minTrade = 0.005
 
-// moves is what a rebalance would trade now: sales first, buys with the cash that is there once the sales are done.
-type moves struct {
-	sells, buys []trade
-	// unpriced are symbols without a fresh price. They are left alone: in an emergency the rest must not wait for them.
-	unpriced []string
-	priced   int
-}
-
-// trades moves the tradable accounts, each by itself, to where a rebalance step wants them.
-func (p *Player) trades(at time.Time, r *run, step plan.Rebalance) moves {
+// rebalanced is what moves the tradable accounts, each by itself, to where a rebalance step wants them.
+func (p *Player) rebalanced(at time.Time, r *run, n *node) moves {
 	var all moves
+	step := *n.step.Rebalance
 	for _, name := range p.accounts() {
-		a := p.account(at, name, r, step)
+		a := p.account(at, name, r, n)
 		all.unpriced = append(all.unpriced, a.unpriced...)
 		all.priced += len(a.symbols)
 		sells, buys, cost := p.difference(a, a.targets(step, r.pinned), step)
 		cash := a.cash
-		if len(r.acts) == 0 { // nothing was sold yet: the buys are a preview on what the sales should bring
+		if len(n.orders(name)) == 0 { // nothing was sold yet: the buys are a preview on what the sales should bring
 			for _, s := range sells {
 				cash += s.quantity.InexactFloat64() * a.price[s.symbol]
 			}
@@ -55,7 +48,7 @@ type account struct {
 }
 
 // account values one account. Symbols that only the model names are priced too, if they trade here.
-func (p *Player) account(at time.Time, name string, r *run, step plan.Rebalance) account {
+func (p *Player) account(at time.Time, name string, r *run, n *node) account {
 	a := account{name: name, value: map[string]float64{}, price: map[string]float64{}, sold: map[string]float64{}}
 	a.class = func(symbol string) string { return r.pinned.Classes[symbol] }
 	for _, position := range p.book.Positions() {
@@ -68,7 +61,7 @@ func (p *Player) account(at time.Time, name string, r *run, step plan.Rebalance)
 			a.symbols = append(a.symbols, position.Symbol)
 		}
 	}
-	model, _ := r.pinned.Model(step.Model)
+	model, _ := r.pinned.Model(n.step.Rebalance.Model)
 	for _, target := range model.Targets {
 		_, isSymbol := r.pinned.Classes[target.Of]
 		if isSymbol && target.Of != p.book.Currency() && !slices.Contains(a.symbols, target.Of) {
@@ -82,7 +75,7 @@ func (p *Player) account(at time.Time, name string, r *run, step plan.Rebalance)
 		price, _, quality := p.view.Quote(symbol, at)
 		a.price[symbol] = price
 		a.value[symbol] = price * p.book.Quantity(name, symbol).InexactFloat64()
-		a.sold[symbol] = price * r.filled(name, symbol, lifeboat.Sell).InexactFloat64()
+		a.sold[symbol] = price * filled(n.earlier, name, symbol, lifeboat.Sell).InexactFloat64()
 		a.total += a.value[symbol]
 		if quality != lifeboat.Good || price <= 0 {
 			a.unpriced = append(a.unpriced, symbol)
@@ -168,30 +161,30 @@ func (a account) sum(of func(string) bool) float64 {
 }
 
 // difference turns wanted values into trades of whole lots, leaving small differences alone.
-func (p *Player) difference(a account, want map[string]float64, step plan.Rebalance) (sells, buys []trade, cost float64) {
+func (p *Player) difference(a account, want map[string]float64, step plan.Rebalance) (sells, buys []move, cost float64) {
 	least := minTrade * a.total
 	if step.MinTrade > 0 {
 		least = float64(step.MinTrade) * a.total
 	}
 	for _, s := range a.symbols {
-		move := want[s] - a.value[s]
-		if math.Abs(move) < least {
+		shift := want[s] - a.value[s]
+		if math.Abs(shift) < least {
 			continue
 		}
 		held := p.book.Quantity(a.name, s)
-		if move < 0 {
+		if shift < 0 {
 			quantity := p.sellable(s, held)
 			if want[s] > 0 {
-				quantity = decimal.Min(quantity, p.lots(s, decimal.NewFromFloat(-move/a.price[s]), lifeboat.Sell))
+				quantity = decimal.Min(quantity, p.lots(s, decimal.NewFromFloat(-shift/a.price[s]), lifeboat.Sell))
 			}
 			if quantity.IsPositive() {
-				sells = append(sells, trade{a.name, s, lifeboat.Sell, quantity})
+				sells = append(sells, move{account: a.name, symbol: s, side: lifeboat.Sell, quantity: quantity})
 			}
 			continue
 		}
-		quantity := p.lots(s, decimal.NewFromFloat(move/a.price[s]), lifeboat.Buy)
+		quantity := p.lots(s, decimal.NewFromFloat(shift/a.price[s]), lifeboat.Buy)
 		if quantity.IsPositive() {
-			buys = append(buys, trade{a.name, s, lifeboat.Buy, quantity})
+			buys = append(buys, move{account: a.name, symbol: s, side: lifeboat.Buy, quantity: quantity})
 			cost += quantity.InexactFloat64() * a.price[s]
 		}
 	}
@@ -202,12 +195,12 @@ func (p *Player) difference(a account, want map[string]float64, step plan.Rebala
 const buyReserve = 1.02
 
 // afford shrinks the buys to the cash there is.
-func (p *Player) afford(cash float64, buys []trade, cost float64) []trade {
+func (p *Player) afford(cash float64, buys []move, cost float64) []move {
 	if cost*buyReserve <= cash {
 		return buys
 	}
 	fit := cash / (cost * buyReserve)
-	var afforded []trade
+	var afforded []move
 	for _, b := range buys {
 		b.quantity = p.lots(b.symbol, b.quantity.Mul(decimal.NewFromFloat(fit)), lifeboat.Buy)
 		if b.quantity.IsPositive() {
@@ -221,7 +214,7 @@ func (p *Player) afford(cash float64, buys []trade, cost float64) []trade {
 // that cash is never short of what the plan wants.
 func (p *Player) lots(symbol string, quantity decimal.Decimal, side lifeboat.Side) decimal.Decimal {
 	places := int32(0)
-	if p.register.IsFractional(symbol) {
+	if p.plan.IsFractional(symbol) {
 		places = 6
 	}
 	if side == lifeboat.Sell {
@@ -232,7 +225,7 @@ func (p *Player) lots(symbol string, quantity decimal.Decimal, side lifeboat.Sid
 
 // sellable is what can be sold of what is held: the odd part of a unit stays where only whole ones can be ordered.
 func (p *Player) sellable(symbol string, held decimal.Decimal) decimal.Decimal {
-	if p.register.IsFractional(symbol) {
+	if p.plan.IsFractional(symbol) {
 		return held
 	}
 	return held.RoundFloor(0)
@@ -242,7 +235,7 @@ func (p *Player) sellable(symbol string, held decimal.Decimal) decimal.Decimal {
 func (p *Player) accounts() []string {
 	var names []string
 	for _, position := range p.book.Positions() {
-		if p.register.Tradable(position.Account) && !slices.Contains(names, position.Account) {
+		if p.plan.Tradable(position.Account) && !slices.Contains(names, position.Account) {
 			names = append(names, position.Account)
 		}
 	}
@@ -253,7 +246,7 @@ func (p *Player) accounts() []string {
 func (p *Player) traded() []string {
 	var symbols []string
 	for _, position := range p.book.Positions() {
-		if p.register.Tradable(position.Account) && position.Symbol != p.book.Currency() &&
+		if p.plan.Tradable(position.Account) && position.Symbol != p.book.Currency() &&
 			position.Quantity.IsPositive() && !slices.Contains(symbols, position.Symbol) {
 			symbols = append(symbols, position.Symbol)
 		}
@@ -269,7 +262,7 @@ func (p *Player) value(at time.Time, symbol string) float64 {
 	}
 	total := 0.0
 	for _, position := range p.book.Positions() {
-		if position.Symbol == symbol && p.register.Tradable(position.Account) {
+		if position.Symbol == symbol && p.plan.Tradable(position.Account) {
 			total += price * position.Quantity.InexactFloat64()
 		}
 	}

@@ -13,52 +13,204 @@ import (
 	"lifeboat/prose"
 )
 
-// order places the one order of the step and waits for its end.
-func order(p *Player, at time.Time, r *run, step plan.Step) ([]lifeboat.Event, *outcome) {
-	if len(r.acts) > 0 {
-		return nil, r.settled()
+// trade carries out an order or a rebalance. In each account it sells first; when every sale there has ended, it buys with the
+// cash that is then there. What a yes has frozen is sent exactly so.
+func trade(p *Player, at time.Time, r *run, n *node) said {
+	end := n.settled(nil)
+	if end != nil && end.status != lifeboat.Done {
+		return over(end)
 	}
-	o := step.Order
-	if p.othersOpen(r, o.Symbol) {
-		return nil, nil
+	wanted, waiting := p.wants(at, r, n)
+	wave := n.wave(wanted)
+	switch {
+	case waiting != "" && len(n.open()) == 0:
+		return waits("%s", waiting)
+	case len(wave) == 0 && end != nil:
+		end.why += wanted.left()
+		return over(end)
+	case len(wave) == 0 && len(n.open()) == 0:
+		return over(done("%s%s", wanted.nothing, wanted.left()))
+	case len(wave) == 0:
+		return waits("for %s to be filled", prose.Count(len(n.open()), "order"))
+	case p.othersOpen(n, n.symbol()):
+		return waits("for other orders in the same holdings to end: sizes cannot be known before")
 	}
-	quantity, filled := p.wanted(*o, r), r.filled(o.Account, o.Symbol, o.Side)
-	if !quantity.IsPositive() && filled.IsPositive() {
-		return nil, done("%s %s filled by earlier attempts", filled, o.Symbol)
+	if s, ready := p.permitted(at, r, n); !ready {
+		return s
 	}
-	if !quantity.IsPositive() {
-		return nil, done("nothing to %s: %s holds no %s", o.Side, o.Account, o.Symbol)
-	}
-	trade := trade{account: o.Account, symbol: o.Symbol, side: o.Side, quantity: quantity}
-	if intent, ok := p.intent(at, r, trade, o.Limit); ok {
-		return []lifeboat.Event{intent}, nil
-	}
-	return nil, nil // no price to act on: wait for one until the time-out
+	return p.send(at, r, n, wave)
 }
 
-// wanted is what an order step has left to trade: of its quantity, or of its share of what was held before its first
-// attempt.
-func (p *Player) wanted(o plan.Order, r *run) decimal.Decimal {
-	held, filled := p.book.Quantity(o.Account, o.Symbol), r.filled(o.Account, o.Symbol, o.Side)
+// send forms the intents of a wave. Of an account in which one of them is held back, none is formed: what was held back would
+// be forgotten once the others have filled.
+func (p *Player) send(at time.Time, r *run, n *node, wave []move) said {
+	var events []lifeboat.Event
+	var refusals []string
+	held := map[string]string{} // :: account → why
+	for _, m := range wave {
+		key := r.key(n, m.account, m.symbol, m.side)
+		if why, no := r.refused[key]; no {
+			refusals = append(refusals, "refused: "+why)
+			continue
+		}
+		o, ok := p.order(at, m, n.limit())
+		if !ok {
+			held[m.account] = "no fresh price of " + m.symbol
+			continue
+		}
+		o.ID = key
+		i := lifeboat.Intent{Key: key, Act: lifeboat.PlaceOrder, Run: r.Run, Step: n.path, Order: &o}
+		if why := p.held(i); why != "" {
+			held[m.account] = why
+		}
+		events = append(events, i)
+	}
+	if len(refusals) > 0 && len(n.open()) == 0 {
+		return over(n.settled(refusals))
+	}
+	events = slices.DeleteFunc(events, func(e lifeboat.Event) bool { return held[e.(lifeboat.Intent).Order.Account] != "" })
+	if len(events) > 0 {
+		return acts(events...)
+	}
+	return waits("for the way to be free: %s", reasons(held))
+}
+
+func reasons(held map[string]string) string {
+	var all []string
+	for _, why := range held {
+		all = append(all, why)
+	}
+	slices.Sort(all)
+	return strings.Join(slices.Compact(all), "; ")
+}
+
+// held says why an act would not pass now; "" when it would.
+func (p *Player) held(i lifeboat.Intent) string {
+	if why, held := p.quarantine.Holds(i.AccountOf()); held {
+		return fmt.Sprintf("the account %s is in quarantine: %s", i.AccountOf(), why)
+	}
+	if p.gate == nil {
+		return ""
+	}
+	if err := p.gate.Passes(i); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// A move is an order before it has a key and a price.
+type move struct {
+	account, symbol string
+	side            lifeboat.Side
+	quantity        decimal.Decimal
+	frozen          *lifeboat.Order // as somebody approved it; nil for what is worked out now
+}
+
+// moves are what a step would trade now: sales first, buys with the cash that is there once the sales are done.
+type moves struct {
+	sells, buys []move
+	// unpriced are symbols without a fresh price. They are left alone: in an emergency the rest must not wait for them.
+	unpriced []string
+	priced   int
+	nothing  string // what is said when there is nothing to trade
+}
+
+func (m moves) left() string {
+	return prose.After("; left alone for want of a fresh price: ", list(m.unpriced))
+}
+
+// wants says what a step that trades would do now, or what it must wait for before it can say.
+func (p *Player) wants(at time.Time, r *run, n *node) (wanted moves, waiting string) {
+	if frozen, gated := p.frozen(r, n); gated {
+		frozen.nothing = "nothing is left of what was approved"
+		return frozen, ""
+	}
+	return p.reckons(at, r, n)
+}
+
+// reckons works out anew what a step would trade.
+func (p *Player) reckons(at time.Time, r *run, n *node) (wanted moves, waiting string) {
+	if n.kind == "order" {
+		return p.ordered(at, n)
+	}
+	wanted = p.rebalanced(at, r, n)
+	if wanted.priced == 0 && len(wanted.unpriced) > 0 {
+		return wanted, "for a fresh price of " + list(wanted.unpriced)
+	}
+	wanted.nothing = "nothing to trade: the accounts are where the playbook wants them"
+	return wanted, ""
+}
+
+// ordered is what an order step has left to trade: of its quantity, or of its share of what was held before its first attempt.
+func (p *Player) ordered(at time.Time, n *node) (wanted moves, waiting string) {
+	o := *n.step.Order
+	held, before := p.book.Quantity(o.Account, o.Symbol), filled(n.earlier, o.Account, o.Symbol, o.Side)
 	quantity := o.Quantity
 	if o.Fraction > 0 {
-		whole := held.Add(filled)
+		whole := held.Add(before)
 		if o.Side == lifeboat.Buy {
-			whole = held.Sub(filled)
+			whole = held.Sub(before)
 		}
 		quantity = p.lots(o.Symbol, whole.Mul(decimal.NewFromFloat(float64(o.Fraction))), o.Side)
 	}
-	quantity = quantity.Sub(filled)
+	quantity = quantity.Sub(before)
 	if o.Fraction > 0 && o.Side == lifeboat.Sell {
 		quantity = decimal.Min(quantity, p.sellable(o.Symbol, held))
 	}
-	return quantity
+	switch {
+	case !quantity.IsPositive() && before.IsPositive():
+		wanted.nothing = fmt.Sprintf("%s %s filled by earlier attempts", before, o.Symbol)
+		return wanted, ""
+	case !quantity.IsPositive():
+		wanted.nothing = fmt.Sprintf("nothing to %s: %s holds no %s", o.Side, o.Account, o.Symbol)
+		return wanted, ""
+	}
+	m := []move{{account: o.Account, symbol: o.Symbol, side: o.Side, quantity: quantity}}
+	if o.Side == lifeboat.Sell {
+		wanted.sells = m
+	} else {
+		wanted.buys = m
+	}
+	if _, ok := p.order(at, m[0], 0); !ok {
+		return wanted, "for a fresh price of " + o.Symbol
+	}
+	return wanted, ""
 }
 
-// filled is what the earlier attempts at this step traded.
-func (r *run) filled(account, symbol string, side lifeboat.Side) decimal.Decimal {
+// wave is what comes next of the moves: in each account the sales, and when all of them have ended the purchases.
+func (n *node) wave(m moves) []move {
+	var wave []move
+	for _, sale := range m.sells {
+		if len(n.orders(sale.account)) == 0 {
+			wave = append(wave, sale)
+		}
+	}
+	for _, purchase := range m.buys {
+		placed := n.orders(purchase.account)
+		fresh := len(placed) == 0 && !slices.ContainsFunc(m.sells, func(s move) bool { return s.account == purchase.account })
+		sold := len(placed) > 0 && !slices.ContainsFunc(placed, func(a *act) bool { return a.Order.Side == lifeboat.Buy || !a.final() })
+		if fresh || sold {
+			wave = append(wave, purchase)
+		}
+	}
+	return wave
+}
+
+// orders of this attempt in an account; in all of them for "".
+func (n *node) orders(account string) []*act {
+	var orders []*act
+	for _, a := range n.acts {
+		if a.Order != nil && (account == "" || a.Order.Account == account) {
+			orders = append(orders, a)
+		}
+	}
+	return orders
+}
+
+// filled is what some acts traded.
+func filled(acts []*act, account, symbol string, side lifeboat.Side) decimal.Decimal {
 	total := decimal.Zero
-	for _, a := range r.earlier {
+	for _, a := range acts {
 		if o := a.Order; o != nil && o.Account == account && o.Symbol == symbol && o.Side == side {
 			total = total.Add(a.receipt.Filled)
 		}
@@ -66,55 +218,12 @@ func (r *run) filled(account, symbol string, side lifeboat.Side) decimal.Decimal
 	return total
 }
 
-// rebalance sells first; when every sale has ended it buys with the cash that is then there.
-func rebalance(p *Player, at time.Time, r *run, step plan.Step) ([]lifeboat.Event, *outcome) {
-	sold := r.settled()
-	switch {
-	case sold == nil && len(r.acts) > 0:
-		return nil, nil // an order is open
-	case sold != nil && (sold.status != lifeboat.Done || r.has(lifeboat.Buy)):
-		return nil, sold
-	case p.othersOpen(r, ""):
-		return nil, nil // another run's orders must end before sizes can be known
-	}
-	all := p.trades(at, r, *step.Rebalance)
-	if all.priced == 0 && len(all.unpriced) > 0 {
-		return nil, nil // nothing has a fresh price: wait for one until the time-out
-	}
-	trades := all.sells
-	if sold != nil || len(trades) == 0 {
-		trades = all.buys
-	}
-	var events []lifeboat.Event
-	for _, t := range trades {
-		if intent, ok := p.intent(at, r, t, step.Rebalance.Limit); ok {
-			events = append(events, intent)
-		}
-	}
-	if len(events) > 0 {
-		return events, nil
-	}
-	if sold == nil {
-		sold = done("nothing to trade: the accounts are where the playbook wants them")
-	}
-	if len(all.unpriced) > 0 {
-		sold.why += "; left alone for want of a fresh price: " + list(all.unpriced)
-	}
-	return nil, sold
-}
-
-// settled is the outcome of the orders of this attempt; nil while one is open or none was placed.
-func (r *run) settled() *outcome {
-	orders, filled := 0, 0
-	var faults []string
-	for _, a := range r.acts {
-		if a.Act != lifeboat.PlaceOrder && a.refused == "" {
-			continue
-		}
-		orders++
+// settled is the outcome of the orders of this attempt, and of those that were refused; nil while one is open or there are none.
+func (n *node) settled(refusals []string) *outcome {
+	orders, filled := n.orders(""), 0
+	faults, kind := refusals, "rejected"
+	for _, a := range orders {
 		switch {
-		case a.refused != "":
-			faults = append(faults, "refused: "+a.refused)
 		case !a.final():
 			return nil
 		case a.receipt.Status == lifeboat.Filled:
@@ -124,24 +233,38 @@ func (r *run) settled() *outcome {
 				a.receipt.Filled, a.Order.Quantity, prose.After(": ", a.receipt.Why)))
 		}
 	}
-	if orders == 0 {
+	if len(refusals) > 0 {
+		kind = refused
+	}
+	switch all := len(orders) + len(refusals); {
+	case all == 0:
 		return nil
+	case len(faults) > 0:
+		return failed(kind, "%d of %d orders filled; %s", filled, all, strings.Join(faults, "; "))
 	}
-	if len(faults) > 0 {
-		return failed("%d of %d orders filled; %s", filled, orders, strings.Join(faults, "; "))
-	}
-	return done("%s filled", prose.Count(orders, "order"))
+	return done("%s filled", prose.Count(len(orders), "order"))
 }
 
-func (r *run) has(side lifeboat.Side) bool {
-	return slices.ContainsFunc(r.acts, func(a *act) bool { return a.Order != nil && a.Order.Side == side })
+// symbol that an order step trades; "" for a rebalance, which may trade any.
+func (n *node) symbol() string {
+	if n.step.Order != nil {
+		return n.step.Order.Symbol
+	}
+	return ""
 }
 
-// othersOpen reports open orders of other runs in a symbol, or in any for "".
-func (p *Player) othersOpen(r *run, symbol string) bool {
+func (n *node) limit() plan.Ratio {
+	if n.step.Order != nil {
+		return n.step.Order.Limit
+	}
+	return n.step.Rebalance.Limit
+}
+
+// othersOpen reports open orders of others in a symbol, or in any for "": of other runs, and of steps beside this one.
+func (p *Player) othersOpen(n *node, symbol string) bool {
 	for _, account := range p.accounts() {
 		for _, o := range p.book.OpenOrders(account) {
-			if (symbol == "" || o.Symbol == symbol) && !slices.ContainsFunc(r.acts, func(a *act) bool { return a.Key == o.ID }) {
+			if (symbol == "" || o.Symbol == symbol) && n.act(o.ID) == nil {
 				return true
 			}
 		}
@@ -149,32 +272,27 @@ func (p *Player) othersOpen(r *run, symbol string) bool {
 	return false
 }
 
-// A trade is an order before it has a key and a price.
-type trade struct {
-	account, symbol string
-	side            lifeboat.Side
-	quantity        decimal.Decimal
-}
-
-// intent prices a trade against the latest quote; it is not ok without a fresh one.
-func (p *Player) intent(at time.Time, r *run, t trade, limit plan.Ratio) (i lifeboat.Intent, ok bool) {
-	price, _, quality := p.view.Quote(t.symbol, at)
+// order prices a move against the latest quote; it is not ok without a fresh one. What was frozen keeps its price.
+func (p *Player) order(at time.Time, m move, limit plan.Ratio) (o lifeboat.Order, ok bool) {
+	if m.frozen != nil {
+		o = *m.frozen
+		o.Quantity = m.quantity
+		return o, true
+	}
+	price, _, quality := p.view.Quote(m.symbol, at)
 	if quality != lifeboat.Good || price <= 0 {
-		return i, false
+		return o, false
 	}
 	arrival := tick(decimal.NewFromFloat(price))
-	o := &lifeboat.Order{
-		ID: r.key(t.account, t.symbol, t.side), Account: t.account, Symbol: t.symbol, Side: t.side,
-		Type: lifeboat.Market, Quantity: t.quantity, Arrival: arrival,
-	}
+	o = lifeboat.Order{Account: m.account, Symbol: m.symbol, Side: m.side, Type: lifeboat.Market, Quantity: m.quantity, Arrival: arrival}
 	if limit > 0 {
 		collar := decimal.NewFromFloat(float64(limit))
-		if t.side == lifeboat.Sell {
+		if m.side == lifeboat.Sell {
 			collar = collar.Neg()
 		}
 		o.Type, o.Limit = lifeboat.Limit, tick(arrival.Mul(decimal.NewFromInt(1).Add(collar)))
 	}
-	return lifeboat.Intent{Key: o.ID, Act: lifeboat.PlaceOrder, Run: r.Run, Step: path(r.step), Order: o}, true
+	return o, true
 }
 
 // tick rounds a price to what venues take: 8 decimals below 1, 6 below 10, else 4.
@@ -186,27 +304,4 @@ func tick(price decimal.Decimal) decimal.Decimal {
 		return price.Round(6)
 	}
 	return price.Round(4)
-}
-
-// preview tells what the next trading step would do if it ran now.
-func (p *Player) preview(at time.Time, r *run) string {
-	for _, step := range r.steps[r.step+1:] {
-		if step.Order != nil {
-			return fmt.Sprintf("Next: %s %s in %s.", step.Order.Side, step.Order.Symbol, step.Order.Account)
-		}
-		if step.Rebalance == nil {
-			continue
-		}
-		all := p.trades(at, r, *step.Rebalance)
-		var parts []string
-		for _, t := range append(all.sells, all.buys...) {
-			price, _, _ := p.view.Quote(t.symbol, at)
-			parts = append(parts, fmt.Sprintf("%s %s %s at about %.4g", t.side, t.quantity, t.symbol, price))
-		}
-		if len(parts) == 0 {
-			return "Next: nothing to trade as things stand."
-		}
-		return "Next: " + strings.Join(parts, ", ") + "."
-	}
-	return ""
 }

@@ -3,34 +3,63 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"lifeboat/serve/api"
 )
 
 func answerCommand() *cobra.Command {
-	var dataDir, as, note string
+	s := &speaker{}
+	var evidence []string
 	c := &cobra.Command{
 		Use: "answer KEY yes|no", Short: "Answer a question: approve a step, confirm a manual one, start a playbook or not", Args: arguments(2, 2),
 		Long: `answer tells the running daemon what a person says to a question. lifeboat
 status lists the open questions with their keys. The answer is journalled with
-the name; only somebody whom the question was put to may give it.`,
+the name; only somebody whom the question was put to may give it, and where the
+plan wants a second factor, --code or --duo gives it. It signs exactly what the
+question proposes.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if args[1] != "yes" && args[1] != "no" {
 				return usage(c, fmt.Sprintf("an answer is yes or no, not %q", args[1]))
 			}
-			if as == "" {
+			if s.as == "" {
 				return usage(c, "say who answers with --as NAME")
 			}
-			body := map[string]any{"question": args[0], "by": as, "yes": args[1] == "yes", "note": note}
-			if err := call(c.Context(), dataDir, http.MethodPost, "/api/v1/answers", body, nil); err != nil {
+			proof, err := s.proof(c)
+			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "%s said %s to %s; it is in the journal\n", as, args[1], args[0])
+			attached, err := attachedAs(c, evidence)
+			if err != nil {
+				return err
+			}
+			body := api.Answering{Question: args[0], By: s.as, Yes: args[1] == "yes", Note: s.note, Evidence: attached, Proof: proof}
+			if err := call(c.Context(), s.dataDir, http.MethodPost, "/api/v1/answers", body, nil); err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "%s said %s to %s; it is in the journal\n", s.as, args[1], args[0])
 			return nil
 		},
 	}
-	c.Flags().StringVar(&dataDir, "data", "lifeboat-data", "data `DIR` of the daemon")
-	c.Flags().StringVar(&as, "as", "", "`NAME` of who answers, as in the plan")
-	c.Flags().StringVar(&note, "note", "", "remark that is kept with the answer, `TEXT`")
+	s.flags(c)
+	c.Flags().StringArrayVar(&evidence, "evidence", nil, "what a manual step wants attached, `LABEL=TEXT`; repeatable")
 	return c
+}
+
+// attachedAs takes LABEL=TEXT apart.
+func attachedAs(c *cobra.Command, evidence []string) (map[string]string, error) {
+	var attached map[string]string
+	for _, e := range evidence {
+		label, text, ok := strings.Cut(e, "=")
+		if !ok || strings.TrimSpace(label) == "" || strings.TrimSpace(text) == "" {
+			return nil, usage(c, fmt.Sprintf("--evidence wants LABEL=TEXT, not %q", e))
+		}
+		if attached == nil {
+			attached = map[string]string{}
+		}
+		attached[strings.TrimSpace(label)] = strings.TrimSpace(text)
+	}
+	return attached, nil
 }

@@ -12,7 +12,6 @@ import (
 
 	"lifeboat"
 	"lifeboat/app"
-	"lifeboat/keep/sqlite"
 	"lifeboat/watch/coverage"
 )
 
@@ -60,7 +59,7 @@ longer than its feed's stale_after is found even if no trigger reads it.`,
 
 // foldCoverage takes a journal into a ledger, and returns the time of the last entry.
 func foldCoverage(ctx context.Context, dataDir string, l *coverage.Ledger) (last time.Time, err error) {
-	reader, err := sqlite.OpenReader(dataDir)
+	reader, err := app.ReadJournal(ctx, dataDir)
 	if err != nil {
 		return last, err
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"lifeboat"
+	"lifeboat/app"
 	"lifeboat/keep/review"
-	"lifeboat/keep/sqlite"
 )
 
 func incidentCommand() *cobra.Command {
@@ -69,7 +69,7 @@ func incidentShowCommand() *cobra.Command {
 }
 
 func writeUp(c *cobra.Command, dataDir string, subject review.Subject) error {
-	reader, err := sqlite.OpenReader(dataDir)
+	reader, err := app.ReadJournal(c.Context(), dataDir)
 	if err != nil {
 		return err
 	}

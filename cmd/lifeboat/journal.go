@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"lifeboat"
+	"lifeboat/app"
 	"lifeboat/keep/journal"
-	"lifeboat/keep/sqlite"
 )
 
 func journalCommand() *cobra.Command {
@@ -37,7 +37,7 @@ Exit code 0 when the chain holds, 9 when it does not.`,
 				}
 				remembered = append(remembered, mark)
 			}
-			reader, err := sqlite.OpenReader(dataDir)
+			reader, err := app.ReadJournal(c.Context(), dataDir)
 			if err != nil {
 				return err
 			}
@@ -66,7 +66,7 @@ func logCommand() *cobra.Command {
 			if err != nil {
 				return usage(c, fmt.Sprintf("there is no time zone %q", zone))
 			}
-			reader, err := sqlite.OpenReader(dataDir)
+			reader, err := app.ReadJournal(c.Context(), dataDir)
 			if err != nil {
 				return err
 			}

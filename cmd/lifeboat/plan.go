@@ -61,6 +61,7 @@ func notes(p *plan.Plan) []string {
 			all = append(all, fmt.Sprintf("trigger %q has neither cooldown nor clear_for: when it clears and fires anew, playbook %q sells a further share", t.Name, t.Playbook))
 		}
 	}
+	all = append(all, p.Cautions()...)
 	unfed, _ := app.UnfedTriggers(p) // what does not compile was told as a fault
 	for _, u := range unfed {
 		all = append(all, fmt.Sprintf("trigger %q reads %s, and no feed of the plan brings it: live it has no data", u.Trigger, joined(u.Series)))
@@ -95,10 +96,16 @@ func joined(series []lifeboat.Series) string {
 // to a model, or selling all, does not.
 func sellsAnew(p *plan.Plan, playbook string) bool {
 	b, _ := p.Playbook(playbook)
-	return slices.ContainsFunc(b.Steps, func(s plan.Step) bool {
-		return s.Rebalance != nil && s.Rebalance.By > 0 && s.Rebalance.By < 1 ||
-			s.Order != nil && s.Order.Side == lifeboat.Sell && s.Order.Fraction < 1
-	})
+	content, _ := p.PlaybookContent(b)
+	pinned, err := plan.Unpin(content) // with the playbooks that its steps name
+	sells := err != nil
+	for _, b := range append(pinned.Playbooks, pinned.Playbook) {
+		plan.Walk(b.Steps, func(s plan.Step) {
+			sells = sells || s.Rebalance != nil && s.Rebalance.By > 0 && s.Rebalance.By < 1 ||
+				s.Order != nil && s.Order.Side == lifeboat.Sell && s.Order.Fraction < 1
+		})
+	}
+	return sells
 }
 
 // plays finds a symbol among a scenario's series, which may name one source of it: USDC@dex.

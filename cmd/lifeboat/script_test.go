@@ -6,8 +6,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,9 +18,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/pquerna/otp/totp"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"lifeboat/app"
@@ -34,8 +39,16 @@ func TestMain(m *testing.M) {
 //
 //	exits CODE COMMAND ARG…   runs it and wants this exit code; a failure must be told in lifeboat's own words
 //	until FILE PATTERN        waits until the file holds the pattern
+//	awaits PATTERN COMMAND…   runs a command again and again until its output holds the pattern
+//	posts CODE DATA PATH …    sends a body (or none) to the daemon of a data directory, and wants this HTTP status:
+//	                          posts CODE DATA PATH TOKEN [BODY], where TOKEN is "token" for the daemon's own, or "none"
+//	totp FILE NAME            puts the next code of the authenticator whose otpauth address the file holds into the variable
+//	hooks NAME FILE           takes what is sent to an address of this machine, which it puts into the variable, into the file
+//	finds NAME FILE PATTERN   puts the last place where the file holds the pattern, or its group, into the variable
+//	cmpstory FILE FILE        compares stories: names of runs, days, times and spans are not compared
 //	contract FILE             holds a result to the contract of drill run --json
 //	echoes FILE PATTERN       appends a line to a file, as a provider of prices does
+//	prices FILE PRICE         appends a price of this instant
 //	occupy NAME               listens on a free port and puts its address into the variable
 //	enlarge FILE MIB          appends comments to a file
 //	tamper DIR WORD           changes the first entry of a kind behind the journal's back
@@ -51,7 +64,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "until": until, "contract": holdToContract, "echoes": echoes, "occupy": occupy,
-			"enlarge": enlarge, "tamper": tamper, "damage": damage,
+			"enlarge": enlarge, "tamper": tamper, "damage": damage, "awaits": awaits, "posts": posts, "totp": showCode(), "cmpstory": cmpStory, "finds": finds, "hooks": hooks, "prices": prices,
 		},
 	})
 }
@@ -103,6 +116,173 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s never held %s", args[0], args[1])
+}
+
+func awaits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 || args[1] != "lifeboat" {
+		ts.Fatalf("usage: awaits PATTERN lifeboat ARG…")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	var said []byte
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		ask := exec.Command(beside(ts, "lifeboat"), args[2:]...)
+		ask.Dir, ask.Env = ts.MkAbs("."), []string{"HOME=" + ts.Getenv("HOME"), "PATH=" + ts.Getenv("PATH")}
+		if said, err = ask.Output(); err == nil && pattern.Match(said) {
+			_, err := ts.Stdout().Write(said)
+			ts.Check(err)
+			return
+		}
+	}
+	ts.Fatalf("%v never said %s; the last word was (%v):\n%s", args[1:], args[0], err, said)
+}
+
+// beside finds a command where the scripts find it.
+func beside(ts *testscript.TestScript, name string) string {
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if path := filepath.Join(dir, name); isFile(path) {
+			return path
+		}
+	}
+	ts.Fatalf("there is no %s in PATH", name)
+	return ""
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// changing are the words of a story that differ each time it happens.
+var changing = []struct {
+	form *regexp.Regexp
+	word string
+}{
+	{regexp.MustCompile(`\bR\d{6}-[0-9a-f]{6}\b`), "RUN"}, {regexp.MustCompile(`\blb-[0-9a-f]{24}\b`), "KEY"},
+	{regexp.MustCompile(`(?m)^\w+day, \d+ \w+ \d{4}`), "DAY"}, {regexp.MustCompile(`(?m)^  \d\d:\d\d:\d\d`), "  TIME"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? UTC`), "WHEN"}, {regexp.MustCompile(`after (\d+ \w+ )?\d+ (s|min)\b`), "after SPAN"},
+	{regexp.MustCompile(`Content [0-9a-f]{8}`), "Content DIGEST"},
+}
+
+func cmpStory(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: cmpstory FILE FILE")
+	}
+	have := ts.ReadFile(args[0])
+	for _, c := range changing {
+		have = c.form.ReplaceAllString(have, c.word)
+	}
+	if want := ts.ReadFile(args[1]); have != want {
+		ts.Fatalf("the story is:\n%s\nwant:\n%s", have, want)
+	}
+}
+
+// hooks is somebody's receiver of webhooks.
+func hooks(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: hooks NAME FILE")
+	}
+	into := ts.MkAbs(args[1])
+	var mu sync.Mutex
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		f, openErr := os.OpenFile(into, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
+		if errors.Join(err, openErr) != nil {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		fmt.Fprintf(f, "%s\n", body)
+		_ = f.Close()
+	}))
+	ts.Defer(receiver.Close)
+	ts.Setenv(args[0], receiver.URL)
+}
+
+func finds(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: finds NAME FILE PATTERN")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[2])
+	ts.Check(err)
+	found := pattern.FindAllStringSubmatch(ts.ReadFile(args[1]), -1)
+	if len(found) == 0 {
+		ts.Fatalf("%s does not hold %s", args[1], args[2])
+	}
+	last := found[len(found)-1]
+	ts.Setenv(args[0], last[len(last)-1])
+}
+
+// posts is a kill switch or a page, as another program presses it.
+func posts(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 4 || len(args) > 5 {
+		ts.Fatalf("usage: posts CODE DATA PATH TOKEN [BODY]")
+	}
+	daemon, err := app.Meet(ts.MkAbs(args[1]))
+	ts.Check(err)
+	body := ""
+	if len(args) == 5 {
+		body = args[4]
+	}
+	request, err := http.NewRequest(http.MethodPost, "http://"+daemon.Address+args[2], strings.NewReader(body))
+	ts.Check(err)
+	switch args[3] {
+	case "none":
+	case "token":
+		request.Header.Set("Authorization", "Bearer "+daemon.Token)
+	default:
+		request.Header.Set("Authorization", "Bearer "+args[3])
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := http.DefaultClient.Do(request)
+	ts.Check(err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	ts.Check(err)
+	if strconv.Itoa(response.StatusCode) != args[0] {
+		ts.Fatalf("%s, want %s: %s", response.Status, args[0], text)
+	}
+	_, err = fmt.Fprintf(ts.Stdout(), "%s\n", text)
+	ts.Check(err)
+}
+
+// secretForm is where an otpauth address has its secret.
+var secretForm = regexp.MustCompile(`secret=([A-Z2-7]+)`)
+
+// showCode is a person with an authenticator. lifeboat takes each code once, and one that the authenticator will show next
+// half a minute early: so the first two come at once, and whoever wants more waits as a person does.
+func showCode() func(*testscript.TestScript, bool, []string) {
+	const step = 30 // seconds
+	var mu sync.Mutex
+	shown := map[string]int64{} // :: secret → the step of the code that was shown last
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) != 2 {
+			ts.Fatalf("usage: totp FILE NAME")
+		}
+		found := secretForm.FindStringSubmatch(ts.ReadFile(args[0]))
+		if found == nil {
+			ts.Fatalf("%s holds no otpauth address", args[0])
+		}
+		mu.Lock()
+		next := max(time.Now().Unix()/step, shown[found[1]]+1)
+		shown[found[1]] = next
+		mu.Unlock()
+		time.Sleep(time.Until(time.Unix((next-1)*step, 0)))
+		code, err := totp.GenerateCode(found[1], time.Unix(next*step, 0))
+		ts.Check(err)
+		ts.Setenv(args[1], code)
+	}
+}
+
+// prices have the finest time there is: of two in one second the later would be taken for a copy of the first.
+func prices(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: prices FILE PRICE")
+	}
+	echoes(ts, false, []string{args[0], time.Now().UTC().Format(time.RFC3339Nano) + "," + args[1]})
 }
 
 func echoes(ts *testscript.TestScript, neg bool, args []string) {

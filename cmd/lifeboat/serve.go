@@ -11,7 +11,8 @@ import (
 )
 
 func serveCommand() *cobra.Command {
-	var planDir, dataDir, listen string
+	var planDir, dataDir, listen, journal string
+	var allowExec []string
 	c := &cobra.Command{
 		Use: "serve", Short: "Watch and act: the daemon", Args: arguments(0, 0),
 		Long: `serve watches the plan's feeds, evaluates its triggers and carries out its
@@ -24,6 +25,16 @@ anything.
   /api/v1/status    what is wrong, how bad, what can be done now
   /metrics          for Prometheus
 
+With --journal the journal lies in a PostgreSQL database instead of a file. A
+second lifeboat that is started on the same database stands by, and takes over
+within three seconds when the first is gone; whoever was taken over can neither
+write nor act any more. A password for it stands in PGPASSWORD, not here.
+Second factors lie in the data directory: copy factors.json to the standby's, or
+nobody can sign there.
+
+A file called HALT in the data directory is a kill switch: while it is there
+nothing automatic passes.
+
 Until sign-in is built it listens on loopback only. Accounts with venue: paper
 trade with a simulated broker.`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -32,9 +43,12 @@ trade with a simulated broker.`,
 				return err
 			}
 			log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
-			d, err := app.NewDaemon(app.DaemonOptions{
-				Plan: p, PlanDir: planDir, DataDir: dataDir, Listen: listen, Version: version(),
+			d, err := app.NewDaemon(c.Context(), app.DaemonOptions{
+				Plan: p, PlanDir: planDir, DataDir: dataDir, Journal: journal, Listen: listen, Version: version(), AllowExec: allowExec,
 				Clock: lifeboat.WallClock{}, People: c.OutOrStdout(), Log: log,
+				Waiting: func(holder string) {
+					fmt.Fprintf(c.OutOrStdout(), "standing by: %s holds the journal\n", holder)
+				},
 			})
 			if err != nil {
 				return err
@@ -52,6 +66,8 @@ trade with a simulated broker.`,
 	}
 	c.Flags().StringVar(&planDir, "plan", ".", "`DIR` of the plan")
 	c.Flags().StringVar(&dataDir, "data", "lifeboat-data", "data `DIR`: the journal and the paper accounts")
+	c.Flags().StringVar(&journal, "journal", "", "`URL` of a PostgreSQL database for the journal, as postgres://user@host/database; a file in the data directory when absent")
+	c.Flags().StringArrayVar(&allowExec, "allow-exec", nil, "`NAME` of a command of the plan that exec steps may run on this machine; repeatable")
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:7070", "`ADDRESS` to serve on; loopback only")
 	return c
 }

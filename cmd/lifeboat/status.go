@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 
 	"lifeboat"
 	"lifeboat/app"
-	"lifeboat/keep/sqlite"
+	"lifeboat/prose"
 	"lifeboat/serve/api"
 )
 
@@ -58,7 +59,7 @@ func call(ctx context.Context, dataDir, method, path string, in, out any) error 
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patienceFor(in))
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, "http://"+daemon.Address+path, bytes.NewReader(body))
 	if err != nil {
@@ -75,24 +76,64 @@ func call(ctx context.Context, dataDir, method, path string, in, out any) error 
 	return understand(response, out)
 }
 
+// patienceFor a request: one that waits for somebody to take a telephone out and tap on a push takes its time.
+func patienceFor(in any) time.Duration {
+	switch in := in.(type) {
+	case api.Answering:
+		return patienceWith(in.Proof)
+	case api.Wanting:
+		return patienceWith(in.Proof)
+	case api.Enrolling:
+		if in.Kind == "duo" {
+			return pushPatience
+		}
+		return patienceWith(in.Proof)
+	}
+	return daemonPatience
+}
+
+const (
+	daemonPatience = 10 * time.Second
+	pushPatience   = 90 * time.Second // Duo gives a push up after 60
+)
+
+func patienceWith(p *api.Proof) time.Duration {
+	if p != nil && p.Kind == "duo" {
+		return pushPatience
+	}
+	return daemonPatience
+}
+
 func understand(response *http.Response, out any) error {
 	text, err := io.ReadAll(io.LimitReader(response.Body, 16<<20))
 	if err != nil {
 		return err
 	}
 	if response.StatusCode >= 300 {
-		var problem struct{ Detail string }
-		_ = json.Unmarshal(text, &problem) // without a detail the status alone must do
-		reason := map[int]lifeboat.Reason{404: "not-found", 403: "denied", 401: "denied"}[response.StatusCode]
-		if reason == "" {
-			return fmt.Errorf("the daemon answered %s: %s", response.Status, problem.Detail)
-		}
-		return &lifeboat.Problem{Reason: reason, What: problem.Detail, Money: "nothing was changed", Next: "lifeboat status"}
+		return refused(response.Status, text)
 	}
 	if out == nil {
 		return nil
 	}
 	return json.Unmarshal(text, out)
+}
+
+// refused is what the daemon said instead: its problem with all three parts, or what does not fit the form of the request.
+func refused(status string, text []byte) error {
+	var said struct {
+		Detail, Money, Next string
+		Reason              lifeboat.Reason
+		Errors              []struct{ Message, Location string }
+	}
+	_ = json.Unmarshal(text, &said) // what cannot be read leaves the status alone, which must do
+	switch {
+	case said.Reason != "":
+		return &lifeboat.Problem{Reason: said.Reason, What: said.Detail, Money: said.Money, Next: said.Next}
+	case len(said.Errors) > 0:
+		field := said.Errors[0].Location[strings.LastIndexByte(said.Errors[0].Location, '.')+1:]
+		return &lifeboat.Problem{Reason: "usage", What: fmt.Sprintf("the daemon does not take this %s: %s", field, said.Errors[0].Message), Money: "nothing was changed"}
+	}
+	return fmt.Errorf("the daemon answered %s%s", status, prose.After(": ", said.Detail))
 }
 
 func tellStatus(w io.Writer, s api.Status) {
@@ -107,12 +148,16 @@ func tellStatus(w io.Writer, s api.Status) {
 		fmt.Fprintf(w, "incident %s, tier %d, open since %s (lifeboat incident show %s)\n", s.Incident.ID, s.Incident.Tier, stamp(s.Incident.Opened), s.Incident.ID)
 	}
 	for _, q := range s.Questions {
-		fmt.Fprintf(w, "asked %s at %s: %s\n", strings.Join(q.To, ", "), stamp(q.Asked), q.Text) // which says how to answer
+		fmt.Fprintf(w, "asked %s at %s: %s%s\n", strings.Join(q.To, ", "), stamp(q.Asked), q.Text, wantsFactor(q)) // which says how to answer
 	}
 	for _, r := range s.Runs {
-		fmt.Fprintf(w, "run %s of %q since %s, at step %q\n", r.ID, r.Playbook, stamp(r.Started), r.Step)
+		fmt.Fprintf(w, "run %s of %q since %s: %s\n", r.ID, r.Playbook, stamp(r.Started), cmp.Or(r.Waits, fmt.Sprintf("at step %q", r.Step)))
 	}
 	fmt.Fprintf(w, "open orders: %d\n", s.Orders)
+	tellBreaker(w, s.Breaker)
+	for _, h := range s.Held {
+		tellHeld(w, h)
+	}
 	if s.Missed != "" {
 		fmt.Fprintf(w, "%s (lifeboat coverage)\n", s.Missed)
 	}
@@ -127,6 +172,48 @@ func tellStatus(w io.Writer, s api.Status) {
 	for _, p := range s.Feeds {
 		fmt.Fprintf(w, "feed: %s (%s)\n", p.Text, stamp(p.Since))
 	}
+	for _, e := range s.Endpoints {
+		if e.Backup || !e.Healthy {
+			fmt.Fprintf(w, "endpoint: %s goes through %s since %s%s\n", e.Dependency, e.Active, stamp(e.Since), prose.After(": ", e.Problem))
+		}
+	}
+	for _, ch := range s.Channels {
+		if ch.Problem != "" {
+			fmt.Fprintf(w, "channel: %s by %s: %s\n", ch.Person, ch.Kind, ch.Problem)
+		}
+	}
+}
+
+// tellBreaker is silent while everything passes and always did.
+func tellBreaker(w io.Writer, b api.Breaker) {
+	if b.Since.IsZero() {
+		fmt.Fprintln(w, "breaker: active")
+		return
+	}
+	fmt.Fprintf(w, "breaker: %s since %s: %s%s\n", b.State, stamp(b.Since), b.Why, prose.After("\n  ", b.Next))
+}
+
+// wantsFactor says how a yes is signed.
+func wantsFactor(q api.Question) string {
+	switch q.Factor {
+	case "":
+		return ""
+	case "duo":
+		return " --duo"
+	case "webauthn":
+		return " (a yes takes your passkey: open the link in the message)"
+	case "any":
+		return " (a yes takes --code, --duo, or your passkey through the link in the message)"
+	}
+	return " --code CODE"
+}
+
+func tellHeld(w io.Writer, h api.Held) {
+	next := "it is compared again and again"
+	if h.Person {
+		next = "look at them with lifeboat log, then lifeboat release " + h.Account
+	}
+	fmt.Fprintf(w, "held: no order goes to %s: %s; %s\n", h.Account, h.Why, next)
 }
 
 // statusAtRest tells what the journal last knew, and fails: a portfolio nobody watches is not a status.
@@ -142,7 +229,7 @@ func statusAtRest(c *cobra.Command, dataDir string, down error) error {
 
 // readRecord folds the journal of a data directory.
 func readRecord(ctx context.Context, dataDir string) (*app.Record, error) {
-	reader, err := sqlite.OpenReader(dataDir)
+	reader, err := app.ReadJournal(ctx, dataDir)
 	if err != nil {
 		return nil, err
 	}

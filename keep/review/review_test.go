@@ -118,7 +118,7 @@ func afternoon() []happening {
 	number := decimal.RequireFromString
 	sell := lifeboat.Order{ID: "lb-1", Account: "broker", Symbol: "SPY", Side: lifeboat.Sell, Type: lifeboat.Market, Quantity: number("900"), Arrival: number("288.42")}
 	buy := lifeboat.Order{ID: "lb-2", Account: "broker", Symbol: "T10Y", Side: lifeboat.Buy, Type: lifeboat.Market, Quantity: number("1200"), Arrival: number("127.05")}
-	content := []byte(`{"name":"defensive","rto":"4h","steps":[{"name":"pre-flight","check":{"market":"open"}},{"name":"sell","rebalance":{"model":"defensive"},"rto":"1h"},{"name":"confirm","verify":{"that":"cash > 0.3"}}]}`)
+	content := []byte(`{"playbook":{"name":"defensive","rto":"4h","steps":[{"name":"pre-flight","check":{"market":"open"}},{"name":"sell","rebalance":{"model":"defensive"},"rto":"1h"},{"name":"confirm","verify":{"that":"cash > 0.3"}}]}}`)
 	return []happening{
 		{at("2020-03-02T14:00:00Z"), lifeboat.PlanLoaded{Name: "Family office", Hash: "5f1c", Mode: "drill"}},
 		{at("2020-03-02T21:00:00Z"), lifeboat.Instant{At: at("2020-03-02T21:00:00Z"), Readings: []lifeboat.Reading{{Series: "VIX", Value: 33.42}}}},

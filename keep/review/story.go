@@ -1,11 +1,10 @@
 package review
 
 import (
-	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -30,6 +29,7 @@ type story struct {
 	questions      []*question
 	refused        []entry[lifeboat.Refused]
 	gaps           []entry[lifeboat.Gap]
+	tasks          map[lifeboat.Key]string // :: key → kind
 }
 
 // An entry is an event of one kind and its time.
@@ -52,7 +52,7 @@ type run struct {
 	status                    lifeboat.Status
 	why                       string
 	steps                     []*step
-	pinned                    plan.Playbook
+	pinned                    plan.Pinned
 }
 
 type step struct {
@@ -63,6 +63,8 @@ type step struct {
 	started, finished time.Time
 	status            lifeboat.Status
 	why               string
+	planned           plan.Step // as the owner wrote it; empty when it cannot be found
+	branch            string    // which way an if went
 }
 
 // An order and the last thing its venue said.
@@ -83,7 +85,7 @@ type question struct {
 
 // fold puts a story together from the events that belong to the subject, in their order.
 func fold(of Subject, events iter.Seq2[time.Time, lifeboat.Event]) *story {
-	s := &story{of: of, zone: of.Zone}
+	s := &story{of: of, zone: of.Zone, tasks: map[lifeboat.Key]string{}}
 	if s.zone == nil {
 		s.zone = time.UTC
 	}
@@ -139,7 +141,7 @@ func (s *story) take(at time.Time, event lifeboat.Event) {
 		s.tell(at, "Incident %s %s %d %s", e.ID, change(e.State), int(e.Tier), e.Tier)
 	case lifeboat.Decision:
 		s.decisions = append(s.decisions, entry[lifeboat.Decision]{at, e})
-		s.tell(at, "%s: %s%s, by %s%s", e.Trigger, decided(e.Verdict), prose.After(" ", e.Playbook), e.By, prose.After(": ", e.Why))
+		s.tell(at, "%s%s%s, by %s%s", whose(e.Trigger), decided(e.Verdict), prose.After(" ", e.Playbook), e.By, prose.After(": ", e.Why))
 	case lifeboat.Answer:
 		s.answer(at, e)
 	case lifeboat.Gap:
@@ -158,6 +160,10 @@ func (s *story) take(at time.Time, event lifeboat.Event) {
 		s.tell(at, "Refused: %s", e.Why)
 	case lifeboat.Receipt:
 		s.receive(at, e)
+	default:
+		if text := around(event); text != "" {
+			s.tell(at, "%s", text)
+		}
 	}
 }
 
@@ -167,9 +173,9 @@ func (s *story) tell(at time.Time, format string, args ...any) {
 
 func (s *story) start(at time.Time, e lifeboat.RunStarted) {
 	r := &run{id: e.Run, playbook: e.Playbook, trigger: e.Trigger, by: e.By, started: at, status: lifeboat.Running}
-	// The content is the playbook that lifeboat itself pinned. One that this version cannot read has no RTO to compare.
-	if json.Unmarshal(e.Content, &r.pinned) == nil {
-		r.rto = time.Duration(r.pinned.RTO)
+	// The content is what lifeboat itself pinned. One that this version cannot read has no RTO to compare.
+	if pinned, err := plan.Unpin(e.Content); err == nil {
+		r.pinned, r.rto = pinned, time.Duration(pinned.Playbook.RTO)
 	}
 	s.runs = append(s.runs, r)
 	s.tell(at, "Playbook %s started as run %s, on the authority of %s.", e.Playbook, e.Run, e.By)
@@ -180,6 +186,7 @@ func (s *story) advance(at time.Time, event lifeboat.Event) {
 	case lifeboat.StepStarted:
 		if r := s.run(e.Run); r != nil {
 			r.begin(at, e)
+			s.begins(at, r, e)
 		}
 	case lifeboat.StepFinished:
 		r := s.run(e.Run)
@@ -191,7 +198,7 @@ func (s *story) advance(at time.Time, event lifeboat.Event) {
 			if !e.Retry {
 				st.finished = at
 			}
-			s.tell(at, "Step %s (%s) of %s %s%s", e.Step, st.name, r.playbook, e.Status, prose.After(": ", e.Why))
+			s.tell(at, "Step %s (%s) of %s %s%s%s", e.Step, st.name, r.playbook, e.Status, prose.After(": ", e.Why), s.again(at, e))
 		}
 	case lifeboat.RunFinished:
 		if r := s.run(e.Run); r != nil {
@@ -204,13 +211,14 @@ func (s *story) advance(at time.Time, event lifeboat.Event) {
 func (r *run) begin(at time.Time, e lifeboat.StepStarted) {
 	st := r.step(e.Step)
 	if st == nil {
-		st = &step{place: e.Step, name: e.Name, kind: e.Kind, started: at}
-		if n, err := strconv.Atoi(e.Step); err == nil && n <= len(r.pinned.Steps) {
-			st.rto = time.Duration(r.pinned.Steps[n-1].RTO)
-		}
+		st = &step{place: e.Step, name: e.Name, kind: e.Kind, started: at, planned: r.plannedAt(e.Step)}
+		st.rto = time.Duration(st.planned.RTO)
 		r.steps = append(r.steps, st)
 	}
-	st.attempts, st.status = e.Attempt, lifeboat.Running
+	st.attempts, st.status, st.finished = e.Attempt, lifeboat.Running, time.Time{}
+	if e.Branch != "" {
+		st.branch = e.Branch
+	}
 }
 
 func (s *story) run(id string) *run {
@@ -243,12 +251,22 @@ func (s *story) intend(at time.Time, e lifeboat.Intent) {
 		s.tell(at, "Told %s: %s", strings.Join(e.Message.To, ", "), e.Message.Text)
 	case e.Cancel != "":
 		s.tell(at, "Cancelled order %s.", e.Cancel)
+	case e.Task != nil:
+		s.tasks[e.Key] = e.Task.Kind
+		s.tell(at, "Task: %s.", taskName(e.Task.Kind))
 	}
 }
 
 func (s *story) answer(at time.Time, e lifeboat.Answer) {
 	said := map[bool]string{true: "yes", false: "no"}[e.Yes]
-	s.tell(at, "%s said %s%s", e.By, said, prose.After(": ", e.Note))
+	signed := ""
+	if e.Factor != nil {
+		signed = ", signed with " + e.Factor.Kind
+	}
+	s.tell(at, "%s said %s%s%s", e.By, said, signed, prose.After(": ", e.Note))
+	for _, label := range slices.Sorted(maps.Keys(e.Evidence)) {
+		s.tell(at, "%s attached %s: %s", e.By, label, e.Evidence[label])
+	}
 	for _, q := range s.questions {
 		if string(q.key) == e.Question && q.answer == nil {
 			q.answer = &entry[lifeboat.Answer]{at, e}
@@ -257,6 +275,9 @@ func (s *story) answer(at time.Time, e lifeboat.Answer) {
 }
 
 func (s *story) receive(at time.Time, e lifeboat.Receipt) {
+	if kind, task := s.tasks[e.Key]; task {
+		s.performed(at, taskName(kind), e)
+	}
 	for _, o := range s.orders {
 		if o.placed.ID != e.Key {
 			continue

@@ -41,6 +41,14 @@ func decided(v lifeboat.Verdict) string {
 	return string(v)
 }
 
+// whose decision it is: a trigger's; a person's own has none.
+func whose(trigger string) string {
+	if trigger == "" {
+		return ""
+	}
+	return trigger + ": "
+}
+
 func change(state lifeboat.IncidentState) string {
 	switch state {
 	case lifeboat.IncidentOpened:

@@ -8,7 +8,7 @@ package api
 
 import (
 	"context"
-	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
@@ -25,8 +25,18 @@ import (
 type Daemon interface {
 	// Status is the latest snapshot; safe for concurrent use.
 	Status() Status
-	// Answer queues a person's answer and returns when it is in the journal.
-	Answer(ctx context.Context, a lifeboat.Answer) error
+	// Say verifies the second factor, if one is given, queues what a person says – a [lifeboat.Answer] or a
+	// [lifeboat.Request] – and returns its name when it is in the journal.
+	Say(ctx context.Context, said lifeboat.Event, proof *Proof) (id string, err error)
+	// Challenge begins to sign what a person will say with a passkey: the options for navigator.credentials.get.
+	Challenge(ctx context.Context, said lifeboat.Event) (json.RawMessage, error)
+	// OpenLink says what a signed link in a message leads to.
+	OpenLink(token string) (Opened, error)
+	// Enrol begins or ends the enrolment of a second factor.
+	Enrol(ctx context.Context, e Enrolling) (Enrolled, error)
+	// Ticket says for whom a passkey is to be made, with the options for navigator.credentials.create; FinishTicket ends it.
+	Ticket(ticket string) (person string, options json.RawMessage, err error)
+	FinishTicket(ctx context.Context, ticket string, response json.RawMessage) error
 }
 
 // Status is one page of truth: what is wrong, how bad, what can be done now.
@@ -44,9 +54,13 @@ type Status struct {
 	Series    []Series      `json:"series"`
 	Runs      []Run         `json:"runs" doc:"open ones"`
 	Questions []Question    `json:"questions" doc:"waiting for a person"`
+	Breaker   Breaker       `json:"breaker"`
+	Held      []Held        `json:"held" doc:"accounts to which no order is sent"`
 	Orders    int           `json:"open_orders"`
 	Journal   Journal       `json:"journal"`
 	Feeds     []FeedProblem `json:"feed_problems"`
+	Endpoints []Endpoint    `json:"endpoints" doc:"of dependencies that have more than one"`
+	Channels  []Channel     `json:"channels" doc:"by which people are reached"`
 	Missed    string        `json:"missed,omitempty" doc:"what was not evaluated in the last 24 hours, in a sentence; lifeboat coverage tells all of it"`
 }
 
@@ -83,6 +97,40 @@ type Run struct {
 	Trigger  string    `json:"trigger"`
 	Started  time.Time `json:"started"`
 	Step     string    `json:"step"`
+	Waits    string    `json:"waits" doc:"for what, in a sentence"`
+}
+
+// Breaker and where it stands.
+type Breaker struct {
+	State string    `json:"state" enum:"active,reducing,halted"`
+	Since time.Time `json:"since"`
+	Why   string    `json:"why"`
+	Next  string    `json:"next,omitempty" doc:"what it takes to let it go, or when it moves by itself"`
+}
+
+// Held is an account to which no order is sent.
+type Held struct {
+	Account string `json:"account"`
+	Why     string `json:"why"`
+	Person  bool   `json:"person" doc:"it waits for a person's release"`
+}
+
+// Endpoint of a dependency, and how it does.
+type Endpoint struct {
+	Dependency string    `json:"dependency"`
+	Active     string    `json:"active" doc:"the endpoint in use: primary or backup"`
+	Backup     bool      `json:"backup" doc:"it is not the primary"`
+	Healthy    bool      `json:"healthy"`
+	Since      time.Time `json:"since"`
+	Problem    string    `json:"problem,omitempty"`
+}
+
+// Channel of a person, and whether it works.
+type Channel struct {
+	Person  string    `json:"person"`
+	Kind    string    `json:"kind"`
+	LastOK  time.Time `json:"last_ok,omitzero"`
+	Problem string    `json:"problem,omitempty"`
 }
 
 // Question that waits for a person.
@@ -92,6 +140,9 @@ type Question struct {
 	Run   string    `json:"run,omitempty"`
 	To    []string  `json:"to"`
 	Text  string    `json:"text"`
+	// Content is the digest of what would be done, and Factor the second factor that an answer needs.
+	Content string `json:"content,omitempty"`
+	Factor  string `json:"factor,omitempty"`
 }
 
 // Journal and its last entry.
@@ -120,8 +171,10 @@ func New(d Daemon, token, version string, metrics prometheus.Gatherer) http.Hand
 	api := humago.New(mux, config)
 	huma.Register(api, huma.Operation{OperationID: "get-status", Method: http.MethodGet, Path: "/api/v1/status",
 		Summary: "What is wrong, how bad, and what can be done now"}, status(d))
-	huma.Register(api, huma.Operation{OperationID: "put-answer", Method: http.MethodPost, Path: "/api/v1/answers",
-		Summary: "Answer a question that a playbook or a trigger asked", DefaultStatus: http.StatusNoContent}, answer(d, token))
+	registerSaying(api, d, token)
+	registerLinks(mux, d)
+	registerEnrolment(api, mux, d, token)
+	describeProblems(api.OpenAPI().Components.Schemas)
 	return localOnly(mux)
 }
 
@@ -131,36 +184,38 @@ func status(d Daemon) func(context.Context, *struct{}) (*struct{ Body Status }, 
 	}
 }
 
-type answerInput struct {
-	Authorization string `header:"Authorization" doc:"Bearer and the token from the data directory"`
-	Body          struct {
-		Question string `json:"question" doc:"the key of the question"`
-		By       string `json:"by" doc:"who answers, as named in the plan"`
-		Yes      bool   `json:"yes"`
-		Note     string `json:"note,omitempty" maxLength:"1000"`
+// A refusal is a lifeboat problem on its way: as RFC 9457 has it, with what else a person must be told.
+type refusal struct {
+	huma.ErrorModel
+	Reason lifeboat.Reason `json:"reason"`
+	Money  string          `json:"money,omitempty"`
+	Next   string          `json:"next,omitempty"`
+}
+
+// describeProblems adds to the document what refusals say beyond the standard.
+func describeProblems(schemas huma.Registry) {
+	model := schemas.Map()["ErrorModel"]
+	for name, description := range map[string]string{
+		"reason": "stable code of a lasting failure, explained in docs/reasons.md",
+		"money":  "where the money stands",
+		"next":   "what to do next",
+	} {
+		model.Properties[name] = &huma.Schema{Type: huma.TypeString, Description: description}
 	}
 }
 
-func answer(d Daemon, token string) func(context.Context, *answerInput) (*struct{}, error) {
-	return func(ctx context.Context, in *answerInput) (*struct{}, error) {
-		if subtle.ConstantTimeCompare([]byte(in.Authorization), []byte("Bearer "+token)) != 1 {
-			return nil, huma.Error401Unauthorized("the token in the data directory is needed")
-		}
-		b := in.Body
-		err := d.Answer(ctx, lifeboat.Answer{Question: b.Question, By: b.By, Yes: b.Yes, Note: b.Note})
-		if err != nil {
-			return nil, problem(err)
-		}
-		return nil, nil
-	}
-}
-
-// problem turns a lifeboat problem into its HTTP status.
+// problem turns a lifeboat problem into its HTTP status, and says all of it.
 func problem(err error) error {
 	var p *lifeboat.Problem
 	if !errors.As(err, &p) {
 		return huma.Error500InternalServerError(err.Error())
 	}
+	code := statusOf(p)
+	return &refusal{huma.ErrorModel{Status: code, Title: http.StatusText(code), Detail: p.What}, p.Reason, p.Money, p.Next}
+}
+
+// statusOf a problem's kind.
+func statusOf(p *lifeboat.Problem) int {
 	code := map[lifeboat.Kind]int{
 		lifeboat.Invalid: http.StatusUnprocessableEntity, lifeboat.Usage: http.StatusBadRequest,
 		lifeboat.NotFound: http.StatusNotFound, lifeboat.Conflict: http.StatusConflict, lifeboat.Denied: http.StatusForbidden,
@@ -169,7 +224,7 @@ func problem(err error) error {
 	if code == 0 {
 		code = http.StatusInternalServerError
 	}
-	return huma.NewError(code, p.What)
+	return code
 }
 
 // localOnly turns away requests that a web page elsewhere talked a browser into: another origin, or a host name that
