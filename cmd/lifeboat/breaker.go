@@ -24,7 +24,8 @@ the data directory, and a file called HALT in the data directory.`,
 	}
 	c.AddCommand(breakerShowCommand(), breakerHaltCommand(),
 		moving(&cobra.Command{Use: "reduce", Short: "Let only cancellations and reductions pass", Args: arguments(0, 0)}, lifeboat.Reducing),
-		moving(&cobra.Command{Use: "release", Short: "Ask for it to be let go: first to reducing, then to active", Args: arguments(0, 0)}, lifeboat.Active))
+		moving(&cobra.Command{Use: "release", Short: "Ask for it to be let go: first to reducing, then to active", Args: arguments(0, 0)}, lifeboat.Active),
+		breakerVerifyCommand())
 	return c
 }
 
