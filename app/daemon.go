@@ -47,7 +47,7 @@ type DaemonOptions struct {
 	Listen    string // host:port on loopback
 	Version   string
 	Clock     lifeboat.Clock
-	People    io.Writer // where messages to people are written, until other channels are built
+	People    io.Writer // where every message to people is written, whatever else brings it to them
 	Log       *slog.Logger
 }
 
@@ -349,13 +349,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	d.started = d.now()
 	if d.record.Entries > 0 {
-		if err := d.Flow.Resume(d.started, lifeboat.Resumed{Since: d.record.Last}); err != nil {
-			return err
-		}
-	}
-	if accounts := d.accounts(); d.record.Entries > 1 && len(accounts) > 0 {
-		why := "lifeboat was started again, and this journal may not be the newest"
-		if err := d.Flow.Isolate(d.started, lifeboat.Quarantine{Accounts: accounts, Why: why}); err != nil {
+		if err := d.resume(); err != nil {
 			return err
 		}
 	}
@@ -383,6 +377,18 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// resume says that lifeboat runs again, and isolates its accounts: no start can tell whether its journal is the newest.
+func (d *Daemon) resume() error {
+	if err := d.Flow.Resume(d.started, lifeboat.Resumed{Since: d.record.Last}); err != nil {
+		return err
+	}
+	accounts := d.accounts()
+	if len(accounts) == 0 {
+		return nil
+	}
+	return d.Flow.Isolate(d.started, lifeboat.Quarantine{Accounts: accounts, Why: "lifeboat was started again, and this journal may not be the newest"})
 }
 
 // feed asks the sources and queues what they say.

@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -64,28 +62,12 @@ func (d *Daemon) openFactors() (err error) {
 	if m == nil || m.Secret == "" {
 		return nil
 	}
-	secret, err := fromEnvironment("messages.secret", m.Secret)
+	secret, err := approve.FromEnvironment("messages.secret", m.Secret)
 	if err != nil {
 		return err
 	}
 	d.linkKey, err = approve.KeyOf(secret)
 	return err
-}
-
-var environmentForm = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
-
-// fromEnvironment is what a reference in the plan stands for. What was written in its place is never repeated.
-func fromEnvironment(what, reference string) (string, error) {
-	name := environmentForm.FindStringSubmatch(reference)
-	if name == nil {
-		return "", &lifeboat.Problem{Reason: "plan-invalid", What: what + " wants the name of an environment variable, as ${NAME}", Money: "nothing was started"}
-	}
-	value := os.Getenv(name[1])
-	if value == "" {
-		return "", &lifeboat.Problem{Reason: "plan-invalid", What: fmt.Sprintf("%s wants the environment variable %s, and it is not set", what, name[1]),
-			Money: "nothing was started", Next: "set it where lifeboat serve is started"}
-	}
-	return value, nil
 }
 
 // linkValid is how long a link in a message leads anywhere.
@@ -123,7 +105,7 @@ func (d *Daemon) OpenLink(token string) (api.Opened, error) {
 	return opened, err
 }
 
-// Enrol begins to enrol a second factor, or ends it when finish is given. Somebody who has one already signs with it: the
+// Enrol begins to enrol a second factor, or ends the enrolment that was begun. Somebody who has one already signs with it: the
 // token of the data directory alone must not be enough to get round it.
 func (d *Daemon) Enrol(ctx context.Context, e api.Enrolling) (api.Enrolled, error) {
 	at := d.Clock.Now()

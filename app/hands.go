@@ -90,7 +90,7 @@ func (d *Daemon) wake() {
 	}
 }
 
-// tellHelpers puts what they know on the status page.
+// tell puts what they know on the status page.
 func (h *helpers) tell(s *api.Status) {
 	for _, e := range h.endpoints.Status() {
 		s.Endpoints = append(s.Endpoints, api.Endpoint{Dependency: e.Dependency, Active: e.Active, Backup: e.Active == endpoint.Backup, Healthy: e.Healthy, Since: e.Since, Problem: e.LastError})

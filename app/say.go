@@ -257,7 +257,7 @@ func killFile(p *plan.Plan, dataDir string) string {
 	return filepath.Join(dataDir, file)
 }
 
-// halted by the kill file, whatever the journal says yet. A file that cannot be looked for counts as there.
+// killed reports the kill file, whatever the journal says yet. A file that cannot be looked for counts as there.
 func (d *Daemon) killed() bool {
 	_, err := os.Stat(d.killFile)
 	return !errors.Is(err, fs.ErrNotExist)

@@ -40,11 +40,11 @@ func NewDuo(host, key, secret string) (*Duo, error) {
 		return nil, &lifeboat.Problem{Reason: "plan-invalid",
 			What: "the host of Duo is a name such as api-1234.duosecurity.com, without https://"}
 	}
-	integration, err := fromEnvironment("key", key)
+	integration, err := FromEnvironment("the key of Duo", key)
 	if err != nil {
 		return nil, err
 	}
-	signing, err := fromEnvironment("secret", secret)
+	signing, err := FromEnvironment("the secret of Duo", secret)
 	if err != nil {
 		return nil, err
 	}
@@ -55,17 +55,17 @@ func NewDuo(host, key, secret string) (*Duo, error) {
 
 var reference = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
 
-// fromEnvironment takes what a reference names. What was written in its place is not repeated: it may be the key itself.
-func fromEnvironment(what, written string) (string, error) {
+// FromEnvironment takes what a reference names. What was written in its place is not repeated: it may be the key itself.
+func FromEnvironment(what, written string) (string, error) {
 	name := reference.FindStringSubmatch(written)
 	if name == nil {
 		return "", &lifeboat.Problem{Reason: "plan-invalid",
-			What: fmt.Sprintf("the %s of Duo is written as a reference such as ${DUO_%s}, never itself", what, strings.ToUpper(what))}
+			What: what + " is written as a reference such as ${NAME}, never itself", Money: "nothing was started"}
 	}
 	value := os.Getenv(name[1])
 	if value == "" {
 		return "", &lifeboat.Problem{Reason: "plan-invalid",
-			What: fmt.Sprintf("the environment has no %s, which the %s of Duo refers to", name[1], what)}
+			What: fmt.Sprintf("the environment has no %s, which %s refers to", name[1], what), Money: "nothing was started", Next: "set it where lifeboat serve is started"}
 	}
 	return value, nil
 }
