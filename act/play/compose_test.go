@@ -398,6 +398,15 @@ func TestTasks(t *testing.T) {
 	s.say("Cleo", true)
 	want(t, s.paths()[2:], "3 done terraform-apply done: ok", "run done")
 
+	if spec := string(s.asked().Message.Proposal.Task.Spec); !strings.Contains(spec, `"timeout":"1h"`) {
+		t.Errorf("whoever applies it does not know the step's time-out: %s", spec)
+	}
+
+	s = newStand(t, playbook(infra)) // nobody is asked about a plan that changes nothing
+	s.tasks = map[string]lifeboat.Receipt{"terraform-plan": {Status: lifeboat.Performed, Facts: map[string]string{"hash": "abc123", "changes": "false"}}}
+	s.settle()
+	want(t, s.paths(), "1 done terraform finds everything as it should be", "run done")
+
 	s = newStand(t, playbook(call))
 	s.tasks = map[string]lifeboat.Receipt{"http": {Status: lifeboat.NotPerformed, Why: "answered 403"}}
 	s.settle()

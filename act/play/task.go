@@ -24,15 +24,30 @@ func task(p *Player, at time.Time, r *run, n *node) said {
 
 // taskOf is what a step has done on a system; nil for a step that has nothing done there.
 func taskOf(s plan.Step) *lifeboat.Task {
+	limit := within{s.Timeout}
 	switch {
 	case s.HTTP != nil:
-		return &lifeboat.Task{Kind: "http", Spec: spec(s.HTTP), Repeatable: s.HTTP.Idempotent || s.HTTP.Method == "GET"}
+		return &lifeboat.Task{Kind: "http", Spec: spec(struct {
+			*plan.HTTP
+			within
+		}{s.HTTP, limit}), Repeatable: s.HTTP.Idempotent || s.HTTP.Method == "GET"}
 	case s.Exec != nil:
-		return &lifeboat.Task{Kind: "exec", Spec: spec(s.Exec), Repeatable: s.Exec.Idempotent}
+		return &lifeboat.Task{Kind: "exec", Spec: spec(struct {
+			*plan.Exec
+			within
+		}{s.Exec, limit}), Repeatable: s.Exec.Idempotent}
 	case s.Failover != nil:
-		return &lifeboat.Task{Kind: "failover", Spec: spec(s.Failover), Repeatable: true}
+		return &lifeboat.Task{Kind: "failover", Spec: spec(struct {
+			*plan.Failover
+			within
+		}{s.Failover, limit}), Repeatable: true}
 	}
 	return nil
+}
+
+// within is the step's time-out, which whoever performs the task keeps too: it must not give up earlier, nor go on for long.
+type within struct {
+	Timeout plan.Duration `json:"timeout,omitempty"`
 }
 
 // spec is the step's own text as canonical JSON: fields in the order of their type, keys of maps sorted.
@@ -93,19 +108,25 @@ func terraform(p *Player, at time.Time, r *run, n *node) said {
 	}
 	planned := n.act(planKey)
 	if planned == nil {
-		return p.perform(r, n, planKey, lifeboat.Task{Kind: "terraform-plan", Spec: spec(n.step.Terraform), Repeatable: true})
+		return p.perform(r, n, planKey, lifeboat.Task{Kind: "terraform-plan", Repeatable: true, Spec: spec(struct {
+			*plan.Terraform
+			within
+		}{n.step.Terraform, within{n.step.Timeout}})})
 	}
 	hash := planned.receipt.Facts["hash"]
 	switch {
 	case planned.receipt.Status != lifeboat.Performed:
 		return planned.performed()
+	case planned.receipt.Facts["changes"] == "false":
+		return over(done("terraform finds everything as it should be: there is nothing to apply"))
 	case hash == "":
 		return over(failed("transient", "the plan that was made has no hash to approve"))
 	}
 	apply := &lifeboat.Task{Kind: "terraform-apply", Spec: spec(struct {
 		*plan.Terraform
+		within
 		Hash string `json:"hash"`
-	}{n.step.Terraform, hash})}
+	}{n.step.Terraform, within{n.step.Timeout}, hash})}
 	q := inquiry{by: n.step.Terraform.By, text: "Apply this plan? " + prose.OneLine(planned.receipt.Output)}
 	q.proposal = &lifeboat.Proposal{Run: r.Run, Step: n.path, Playbook: r.Playbook, Hash: r.Hash, Task: apply, Until: at.Add(terraformFor)}
 	asked, s := p.consentTwice(at, r, n, q)
