@@ -84,8 +84,34 @@ func (b *Book) Apply(_ time.Time, e Event) {
 			b.orders[s.Order.ID] = &bookedOrder{order: s.Order}
 			b.receipt(s.Receipt)
 		}
+	case Restated:
+		b.restate(e)
 	case Receipt:
 		b.receipt(e)
+	}
+}
+
+// restate makes an account hold what its custodian says. What was filled of open orders by then is in the positions, so
+// only what fills afterwards moves them.
+func (b *Book) restate(e Restated) {
+	for _, r := range e.Placed {
+		if o := b.orders[r.Key]; o != nil && r.Status != Unknown {
+			o.done = r
+		}
+	}
+	said := map[string]decimal.Decimal{}
+	for _, p := range e.Positions {
+		said[p.Symbol] = p.Quantity
+	}
+	for _, p := range slices.Clone(b.positions) {
+		if p.Account == e.Account {
+			b.add(e.Account, p.Symbol, said[p.Symbol].Sub(p.Quantity))
+			delete(said, p.Symbol)
+		}
+	}
+	for _, p := range e.Positions {
+		b.add(e.Account, p.Symbol, said[p.Symbol])
+		delete(said, p.Symbol)
 	}
 }
 

@@ -46,6 +46,8 @@ func (Request) Word() string        { return "request" }
 func (BreakerMove) Word() string    { return "breaker" }
 func (Quarantine) Word() string     { return "quarantine" }
 func (Reconciled) Word() string     { return "reconciled" }
+func (Statement) Word() string      { return "statement" }
+func (Restated) Word() string       { return "restated" }
 
 // Decode turns a journalled body back into its event. A word this version does not know is an error, never skipped:
 // what was recorded must be understood before money moves again.
@@ -77,6 +79,8 @@ var decoders = map[string]func([]byte) (Event, error){
 	"breaker":       decodeAs[BreakerMove],
 	"quarantine":    decodeAs[Quarantine],
 	"reconciled":    decodeAs[Reconciled],
+	"statement":     decodeAs[Statement],
+	"restated":      decodeAs[Restated],
 }
 
 func decodeAs[E Event](body []byte) (Event, error) {

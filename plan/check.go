@@ -34,6 +34,7 @@ func (d *decoder) check(p *Plan) {
 	d.checkPlaybookCircles(p)
 	d.checkTasks(p)
 	d.checkPeople(p)
+	d.checkConnections(p)
 }
 
 // walk visits every text of the plan that was read, with its path and rules.

@@ -12,9 +12,15 @@ import (
 // It comes before the checks, which then see the plan as it will be used.
 func (d *decoder) complete(p *Plan) {
 	completePortfolio(p)
+	if p.Limits != nil {
+		fill(&p.Limits.StatementAge, Duration(5*time.Minute))
+	}
 	for i := range p.Accounts {
 		a := &p.Accounts[i]
 		fill(&a.Venue, "manual")
+		if a.Connect != nil {
+			fill(&a.Connect.Every, Duration(time.Minute))
+		}
 		a.Recovery.complete()
 	}
 	for i := range p.Dependencies {

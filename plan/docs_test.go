@@ -23,7 +23,7 @@ var described = []reflect.Type{
 	reflect.TypeFor[Manual](), reflect.TypeFor[Notify](), reflect.TypeFor[Wait](), reflect.TypeFor[Verify](),
 	reflect.TypeFor[ForEach](), reflect.TypeFor[If](), reflect.TypeFor[HTTP](), reflect.TypeFor[Exec](), reflect.TypeFor[Command](),
 	reflect.TypeFor[Terraform](), reflect.TypeFor[Failover](), reflect.TypeFor[Communicate](), reflect.TypeFor[Mandate](),
-	reflect.TypeFor[Authority](), reflect.TypeFor[Breaker](), reflect.TypeFor[Duo](), reflect.TypeFor[Channel](), reflect.TypeFor[Quiet](),
+	reflect.TypeFor[Authority](), reflect.TypeFor[Breaker](), reflect.TypeFor[Duo](), reflect.TypeFor[Connection](), reflect.TypeFor[Limits](), reflect.TypeFor[Channel](), reflect.TypeFor[Quiet](),
 	reflect.TypeFor[Messages](), reflect.TypeFor[SMTP](), reflect.TypeFor[Twilio](), reflect.TypeFor[Rung](), reflect.TypeFor[Heartbeat](),
 	reflect.TypeFor[Drill](), reflect.TypeFor[Backup](),
 }
@@ -151,6 +151,9 @@ func shapeOf(k key) string {
 			return "true, false"
 		case reflect.Float64:
 			return "number"
+		}
+		if k.owner != reflect.TypeFor[Step]() {
+			return "[its keys](#" + strings.ReplaceAll(k.name, "_", "") + ")"
 		}
 		return "[step](#" + k.name + ")"
 	}

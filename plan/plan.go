@@ -38,6 +38,7 @@ type Plan struct {
 	Mandates     []Mandate    `json:"mandates,omitempty"`
 	Authority    Authority    `json:"authority,omitzero"`
 	Breaker      *Breaker     `json:"breaker,omitempty"`
+	Limits       *Limits      `json:"limits,omitempty"`
 	Messages     *Messages    `json:"messages,omitempty"`
 	Commands     []Command    `json:"commands,omitempty"`
 	Contacts     []Contact    `json:"contacts,omitempty"`
@@ -77,14 +78,50 @@ type Duration time.Duration
 
 // Account holds things somewhere: a broker, an exchange, a wallet.
 type Account struct {
-	Name  string `json:"name" plan:"required,name"`                                // what holdings, depends_on and backups call it
-	Kind  string `json:"kind" plan:"required,of=broker|exchange|wallet|safe|bank"` // what holds it
-	Venue string `json:"venue,omitempty" plan:"of=paper|manual"`                   // paper trades here; manual (the default) is acted on by people only
-	At    string `json:"at,omitempty"`                                             // the institution or chain, in the owner's words
+	Name  string `json:"name" plan:"required,name"`                                           // what holdings, depends_on and backups call it
+	Kind  string `json:"kind" plan:"required,of=broker|exchange|wallet|safe|bank"`            // what holds it
+	Venue string `json:"venue,omitempty" plan:"of=paper|alpaca|ibkr|binance|coinbase|manual"` // where orders go; paper is simulated here, manual (the default) is acted on by people only
+	At    string `json:"at,omitempty"`                                                        // the institution or chain, in the owner's words
 	// Address of a wallet or Safe; public.
-	Address   string   `json:"address,omitempty"`
-	DependsOn []string `json:"depends_on,omitempty" plan:"to=register"` // names from the register that it cannot do without
+	Address string `json:"address,omitempty"`
+	// Connect says how the venue is reached, where it is a real one.
+	Connect   *Connection `json:"connect,omitempty"`
+	DependsOn []string    `json:"depends_on,omitempty" plan:"to=register"` // names from the register that it cannot do without
 	Recovery
+}
+
+// Connection is the way to a venue. Keys are references, never the keys themselves: env:NAME, file:PATH, exec:COMMAND or age:PATH.
+type Connection struct {
+	URL     string `json:"url,omitempty"`                  // base address of its API; that of real trading when absent
+	DataURL string `json:"data_url,omitempty"`             // base address of its market data, where that is another
+	Key     string `json:"key,omitempty"`    // reference to the name of the key
+	Secret  string `json:"secret,omitempty"` // reference to what only the owner of the key has
+	Login   string `json:"login,omitempty"`                // the venue's own number of the account, where one login has several
+	CA      string `json:"ca,omitempty"`                   // file of the certificate that a gateway on this machine signs itself with
+	// Symbols are the venue's own names of what the plan calls otherwise: {BTC: BTCUSDT}.
+	Symbols map[string]string `json:"symbols,omitempty"`
+	// PerMinute is how many requests the venue allows in a minute, all in all; the venue's usual limit when absent.
+	PerMinute int `json:"per_minute,omitempty" plan:"range=1-100000"`
+	// Every is how often the venue is asked what the account holds; 1m when absent.
+	Every Duration `json:"every,omitempty"`
+}
+
+// Limits are what no order may pass, whoever wants it. What is not set is not limited.
+type Limits struct {
+	OrderValue    decimal.Decimal `json:"order_value,omitzero" plan:"money"`    // of one order
+	DayValue      decimal.Decimal `json:"day_value,omitzero" plan:"money"`      // of all orders of 24 hours
+	PlaybookValue decimal.Decimal `json:"playbook_value,omitzero" plan:"money"` // of all orders of one run
+	OrderShare    Ratio           `json:"order_share,omitempty"`                // of one order, as a share of the tradable book
+	// Collar is how far the limit price of an order may lie from the last price. A market order passes.
+	Collar Ratio `json:"collar,omitempty"`
+	// Participation is the largest share of the average daily volume that one order may be.
+	Participation Ratio `json:"participation,omitempty"`
+	// DaysToExit is how many days of average volume an order may take at a participation of 10%.
+	DaysToExit float64         `json:"days_to_exit,omitempty"`
+	DataAge    Duration        `json:"data_age,omitempty"`               // oldest price, in open time of its market, that an order may be decided on
+	CashAfter  decimal.Decimal `json:"cash_after,omitzero" plan:"money"` // what a purchase must leave of the account's cash
+	// StatementAge is how old the venue's own word on the account may be for an order there; 5m when absent.
+	StatementAge Duration `json:"statement_age,omitempty"`
 }
 
 // Holding is how much of what lies where.

@@ -1,6 +1,9 @@
 package plan
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Account by name.
 func (p *Plan) Account(name string) (Account, bool) {
@@ -76,7 +79,20 @@ func (p *Plan) IsFractional(symbol string) bool {
 // Tradable reports whether lifeboat itself can place orders in the account; elsewhere only people act.
 func (p *Plan) Tradable(account string) bool {
 	a, ok := p.Account(account)
-	return ok && a.Venue == "paper"
+	return ok && a.Venue != "" && a.Venue != "manual"
+}
+
+// Remote reports whether the account's venue is a real one, elsewhere.
+func (a Account) Remote() bool { return a.Venue != "" && a.Venue != "manual" && a.Venue != "paper" }
+
+// LimitRules are the plan's, with what the owner left to be understood filled in.
+func (p *Plan) LimitRules() Limits {
+	var rules Limits
+	if p.Limits != nil {
+		rules = *p.Limits
+	}
+	fill(&rules.StatementAge, Duration(5*time.Minute))
+	return rules
 }
 
 // Symbols of everything held but the base currency, each once, in the order of the plan.

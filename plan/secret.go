@@ -51,8 +51,8 @@ func lineAndColumn(text string, offset int) (line, column int) {
 	return strings.Count(before, "\n") + 1, utf8.RuneCountInString(strings.TrimPrefix(before[start:], "\ufeff")) + 1
 }
 
-// A secret is where one begins, and what it is.
-type secret struct {
+// A leak is where a secret begins, and what it is.
+type leak struct {
 	offset int
 	what   string
 }
@@ -60,12 +60,12 @@ type secret struct {
 // secretsMax bounds what is reported of one file.
 const secretsMax = 100
 
-func secretsIn(text string) []secret {
-	var found []secret
-	for _, look := range []func(string) []secret{seedPhrases, hexKeys, wifKeys, extendedKeys, pemKeys, keystores} {
+func secretsIn(text string) []leak {
+	var found []leak
+	for _, look := range []func(string) []leak{seedPhrases, hexKeys, wifKeys, extendedKeys, pemKeys, keystores} {
 		found = append(found, look(text)...)
 	}
-	slices.SortStableFunc(found, func(a, b secret) int { return a.offset - b.offset })
+	slices.SortStableFunc(found, func(a, b leak) int { return a.offset - b.offset })
 	return found[:min(len(found), secretsMax)]
 }
 
@@ -91,12 +91,12 @@ func inWord(r rune) bool {
 }
 
 // hexKeys finds 32 bytes in hex that can be a key of secp256k1 and are not called a hash.
-func hexKeys(text string) []secret {
-	var found []secret
+func hexKeys(text string) []leak {
+	var found []leak
 	for _, m := range hexForm.FindAllStringIndex(text, -1) {
 		number := strings.TrimPrefix(strings.TrimPrefix(text[m[0]:m[1]], "0x"), "0X")
 		if standsAlone(text, m[0], m[1]) && canBeKey(number) && !isDigest(labelOf(text, m[0])) {
-			found = append(found, secret{m[0], "a private key (64 hex digits)"})
+			found = append(found, leak{m[0], "a private key (64 hex digits)"})
 		}
 	}
 	return found
@@ -132,7 +132,7 @@ func labelOf(text string, offset int) string {
 }
 
 // wifKeys finds Bitcoin's wallet import format by its checksum.
-func wifKeys(text string) []secret {
+func wifKeys(text string) []leak {
 	return base58Keys(text, wifForm, "a private key (WIF)", func(payload []byte) bool {
 		compressed := len(payload) == 34 && payload[33] == 1
 		return (payload[0] == 0x80 || payload[0] == 0xef) && (len(payload) == 33 || compressed)
@@ -140,12 +140,12 @@ func wifKeys(text string) []secret {
 }
 
 // extendedKeys finds the private keys from which a wallet derives all others.
-func extendedKeys(text string) []secret {
+func extendedKeys(text string) []leak {
 	return base58Keys(text, extendedForm, "an extended private key", func(payload []byte) bool { return len(payload) == 78 })
 }
 
-func base58Keys(text string, form *regexp.Regexp, what string, is func(payload []byte) bool) []secret {
-	var found []secret
+func base58Keys(text string, form *regexp.Regexp, what string, is func(payload []byte) bool) []leak {
+	var found []leak
 	for _, m := range form.FindAllStringIndex(text, -1) {
 		if !standsAlone(text, m[0], m[1]) {
 			continue
@@ -158,16 +158,16 @@ func base58Keys(text string, form *regexp.Regexp, what string, is func(payload [
 		once := sha256.Sum256(payload)
 		twice := sha256.Sum256(once[:])
 		if slices.Equal(twice[:4], checksum) && is(payload) {
-			found = append(found, secret{m[0], what})
+			found = append(found, leak{m[0], what})
 		}
 	}
 	return found
 }
 
-func pemKeys(text string) []secret {
-	var found []secret
+func pemKeys(text string) []leak {
+	var found []leak
 	for _, m := range pemForm.FindAllStringIndex(text, -1) {
-		found = append(found, secret{m[0], "a private key (PEM)"})
+		found = append(found, leak{m[0], "a private key (PEM)"})
 	}
 	return found
 }
@@ -179,13 +179,13 @@ var keystoreForms = []*regexp.Regexp{
 }
 
 // keystores finds the file in which Ethereum wallets keep an encrypted key: a password is all that guards it.
-func keystores(text string) []secret {
+func keystores(text string) []leak {
 	for _, form := range keystoreForms {
 		if !form.MatchString(text) {
 			return nil
 		}
 	}
-	return []secret{{keystoreForms[0].FindStringIndex(text)[0], "an encrypted private key (keystore)"}}
+	return []leak{{keystoreForms[0].FindStringIndex(text)[0], "an encrypted private key (keystore)"}}
 }
 
 // A word of a text.
@@ -196,10 +196,10 @@ type word struct {
 
 // seedPhrases finds BIP-39 phrases in every language of the standard: 12 to 24 words of one list, in order, with a
 // valid checksum, however they are separated: by spaces, lines, commas, dashes, numbers or quotes, or one to a key.
-func seedPhrases(text string) []secret {
+func seedPhrases(text string) []leak {
 	// The two characters \n in a JSON string separate words as a line's end does.
 	text = strings.NewReplacer(`\n`, "  ", `\r`, "  ", `\t`, "  ").Replace(text)
-	var found []secret
+	var found []leak
 	for _, run := range append(proseRuns(text), keyedRuns(text)...) {
 		if len(run) < 12 {
 			continue
@@ -211,8 +211,8 @@ func seedPhrases(text string) []secret {
 			found = append(found, phrasesIn(run, numbers)...)
 		}
 	}
-	slices.SortStableFunc(found, func(a, b secret) int { return a.offset - b.offset })
-	return slices.CompactFunc(found, func(a, b secret) bool { return a.offset == b.offset })
+	slices.SortStableFunc(found, func(a, b leak) int { return a.offset - b.offset })
+	return slices.CompactFunc(found, func(a, b leak) bool { return a.offset == b.offset })
 }
 
 // phraseLists are the languages' words → their numbers, made once.
@@ -276,8 +276,8 @@ func keyedRuns(text string) [][]word {
 }
 
 // phrasesIn a run of words: longer ones first, and none inside another.
-func phrasesIn(run []word, numbers map[string]int) []secret {
-	var found []secret
+func phrasesIn(run []word, numbers map[string]int) []leak {
+	var found []leak
 	indexes := make([]int, len(run))
 	length := make([]int, len(run)+1) // how many words from here on are in the list
 	for i := len(run) - 1; i >= 0; i-- {
@@ -289,7 +289,7 @@ func phrasesIn(run []word, numbers map[string]int) []secret {
 	for i := 0; i < len(run); i++ {
 		for _, size := range []int{24, 21, 18, 15, 12} {
 			if length[i] >= size && validPhrase(indexes[i:i+size]) {
-				found = append(found, secret{run[i].offset, "a seed phrase"})
+				found = append(found, leak{run[i].offset, "a seed phrase"})
 				i += size - 1
 				break
 			}

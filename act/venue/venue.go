@@ -40,6 +40,12 @@ type Venue interface {
 	Memory() time.Duration
 }
 
+// Stater is a venue that can say what the account holds. The lines and the orders that they include are of one moment: what
+// moved while they were read is read again. An error means that nothing is known, never that nothing is there.
+type Stater interface {
+	State(ctx context.Context, at time.Time) (lifeboat.Statement, error)
+}
+
 // Performer carries out tasks, each kind of them by one performer. Ask answers lifeboat.ErrAbsent when it can prove that
 // the task was not begun, or when doing it again under the same key does no harm; a receipt that is Lost when nobody can
 // know.

@@ -89,7 +89,7 @@ func (c mailer) told(ctx context.Context, err error) error {
 		return discreet(ctx, err)
 	}
 	const toldMax = 160
-	return errors.New(cut(strings.Join(strings.Fields(plain(c.secrets.scrub(err.Error()))), " "), toldMax))
+	return errors.New(cut(strings.Join(strings.Fields(plain(c.secrets.Scrub(err.Error()))), " "), toldMax))
 }
 
 // server takes a host:port apart.

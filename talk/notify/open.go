@@ -75,7 +75,7 @@ func people(p *plan.Plan, o Options, s *secrets) ([]*person, error) {
 		for i, c := range who.Channels {
 			kind, channel, err := open.channel(c)
 			if err != nil {
-				return nil, &lifeboat.Problem{Reason: "channel-unusable", What: fmt.Sprintf("channel %d of %s (%s): %s", i+1, who.Name, kind, s.scrub(err.Error())),
+				return nil, &lifeboat.Problem{Reason: "channel-unusable", What: fmt.Sprintf("channel %d of %s (%s): %s", i+1, who.Name, kind, s.Scrub(err.Error())),
 					Money: "nothing was started", Next: "mend the channel in the plan"}
 			}
 			one.channels = append(one.channels, &way{Channel: channel, kind: kind, tier: c.Tier, keeps: c.PagerDuty != "" || c.Alertmanager != ""})

@@ -450,7 +450,7 @@ func (r *Router) attempt(ctx context.Context, w *way, d Delivery) error {
 	defer cancel()
 	err := w.Send(ctx, d)
 	if err != nil {
-		err = errors.New(r.secrets.scrub(err.Error()))
+		err = errors.New(r.secrets.Scrub(err.Error()))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

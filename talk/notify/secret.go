@@ -1,22 +1,17 @@
 package notify
 
 import (
-	"cmp"
-	"net/url"
 	"regexp"
 	"slices"
-	"strings"
-	"sync"
-	"unicode"
+
+	"lifeboat/secret"
 )
 
 // secrets puts the values of environment variables where the plan refers to them, and keeps them out of what people read.
 type secrets struct {
 	look    func(name string) (string, bool)
 	missing []string
-
-	mu     sync.Mutex
-	hidden []string // longest first
+	secret.Veil
 }
 
 // reference to the environment, as the plan's check knows it too.
@@ -33,41 +28,7 @@ func (s *secrets) expand(written string) string {
 			}
 			return ""
 		}
-		s.hide(value)
+		s.Hide(value)
 		return value
 	})
-}
-
-const (
-	hiddenMin = 4 // a shorter one would black out ordinary words
-	pieceMin  = 6
-)
-
-// hide remembers a secret in every form in which an error may show it: as it is, quoted for an address, and each of its
-// pieces, because some services build other addresses of them.
-func (s *secrets) hide(value string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	forms := []string{value, url.QueryEscape(value), url.PathEscape(value)}
-	for _, piece := range strings.FieldsFunc(value, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-		if len(piece) >= pieceMin {
-			forms = append(forms, piece)
-		}
-	}
-	for _, form := range forms {
-		if len(form) >= hiddenMin && !slices.Contains(s.hidden, form) {
-			s.hidden = append(s.hidden, form)
-		}
-	}
-	slices.SortFunc(s.hidden, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
-}
-
-// scrub takes everything secret out of a text.
-func (s *secrets) scrub(text string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, value := range s.hidden {
-		text = strings.ReplaceAll(text, value, "…")
-	}
-	return text
 }

@@ -30,7 +30,7 @@ func newShout(address string, s *secrets) (*shout, error) {
 	if err != nil || scheme == "logger" {
 		return nil, errors.New("no service of shoutrrr has such an address")
 	}
-	s.hide(address)
+	s.Hide(address)
 	return &shout{address: address, secrets: s, lines: make(chan struct{}, linesMax)}, nil
 }
 
@@ -68,5 +68,5 @@ func (c *shout) shout(d Delivery) error {
 
 func (c *shout) told(err error) string {
 	const toldMax = 160
-	return cut(strings.Join(strings.Fields(plain(c.secrets.scrub(err.Error()))), " "), toldMax)
+	return cut(strings.Join(strings.Fields(plain(c.secrets.Scrub(err.Error()))), " "), toldMax)
 }

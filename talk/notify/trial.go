@@ -72,7 +72,7 @@ func try(ctx context.Context, portfolio string, clock lifeboat.Clock, s *secrets
 		err = w.Send(once, d)
 	}
 	if t.Took = clock.Now().Sub(at); err != nil {
-		t.Why = s.scrub(err.Error())
+		t.Why = s.Scrub(err.Error())
 		return t
 	}
 	t.OK = true
@@ -83,7 +83,7 @@ func try(ctx context.Context, portfolio string, clock lifeboat.Clock, s *secrets
 	if w.keeps {
 		d.Standing, d.At = Over, clock.Now()
 		if err := w.Send(ctx, d); err != nil {
-			t.Why = "it took the test and not its end: " + s.scrub(err.Error())
+			t.Why = "it took the test and not its end: " + s.Scrub(err.Error())
 		}
 	}
 	return t

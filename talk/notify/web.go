@@ -51,7 +51,7 @@ func (w web) do(request *http.Request) ([]byte, error) {
 // said is the beginning of an answer that explains a refusal.
 func (w web) said(body []byte) string {
 	const saidMax = 120
-	text := strings.Join(strings.Fields(plain(w.secrets.scrub(string(body)))), " ")
+	text := strings.Join(strings.Fields(plain(w.secrets.Scrub(string(body)))), " ")
 	if text == "" || strings.HasPrefix(text, "<") {
 		return ""
 	}
