@@ -92,12 +92,12 @@ type Account struct {
 
 // Connection is the way to a venue. Keys are references, never the keys themselves: env:NAME, file:PATH, exec:COMMAND or age:PATH.
 type Connection struct {
-	URL     string `json:"url,omitempty"`                  // base address of its API; that of real trading when absent
-	DataURL string `json:"data_url,omitempty"`             // base address of its market data, where that is another
-	Key     string `json:"key,omitempty"`    // reference to the name of the key
-	Secret  string `json:"secret,omitempty"` // reference to what only the owner of the key has
-	Login   string `json:"login,omitempty"`                // the venue's own number of the account, where one login has several
-	CA      string `json:"ca,omitempty"`                   // file of the certificate that a gateway on this machine signs itself with
+	URL     string `json:"url,omitempty"`      // base address of its API; that of real trading when absent
+	DataURL string `json:"data_url,omitempty"` // base address of its market data, where that is another
+	Key     string `json:"key,omitempty"`      // reference to the name of the key
+	Secret  string `json:"secret,omitempty"`   // reference to what only the owner of the key has
+	Login   string `json:"login,omitempty"`    // the venue's own number of the account, where one login has several
+	CA      string `json:"ca,omitempty"`       // file of the certificate that a gateway on this machine signs itself with
 	// Symbols are the venue's own names of what the plan calls otherwise: {BTC: BTCUSDT}.
 	Symbols map[string]string `json:"symbols,omitempty"`
 	// PerMinute is how many requests the venue allows in a minute, all in all; the venue's usual limit when absent.
