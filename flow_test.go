@@ -124,6 +124,26 @@ func TestRefusedIntentIsNotCarriedOut(t *testing.T) {
 	}
 }
 
+// An order that the venue has confirmed is never sent again, even when the venue was out of reach after that and then
+// denies that it knows the order.
+func TestConfirmedOrderIsNotSentAfterASilence(t *testing.T) {
+	journal, venue := &tape{}, &broker{}
+	flow := newFlow(journal, venue)
+	flow.apply(noon, sale())
+	flow.apply(noon, Receipt{Key: "k", Account: "a", Status: Accepted})
+	venue.down = true
+	if err := flow.Advance(t.Context(), noon); err != nil {
+		t.Fatal(err)
+	}
+	venue.down = false
+	if err := flow.Advance(t.Context(), noon); err != nil {
+		t.Fatal(err)
+	}
+	if len(venue.placed) != 0 || flow.Open() != 1 {
+		t.Errorf("placed %v, %d open: a confirmed order was sent again", venue.placed, flow.Open())
+	}
+}
+
 func TestLostReplyIsAskedForNotSentAgain(t *testing.T) {
 	journal, venue := &tape{}, &broker{loseReply: true}
 	flow := newFlow(journal, venue)
