@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 	"watch/trigger":  {"plan", "session", "watch/signal", "watch/rule", "watch/state"},
 	"act/approve":    {"plan", "prose"},
 	"act/decide":     {"plan", "act/approve"},
+	"act/audit":      {"plan"},
 	"act/play":       {"plan", "session", "prose", "act/approve"},
 	"act/task":       {"plan", "prose"},
 	"act/venue":      {"plan", "session", "risk", "secret", "watch/state"},

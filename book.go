@@ -18,8 +18,9 @@ type Position struct {
 // Book is what is owned, account by account: what the owner registered, moved by every receipt since.
 type Book struct {
 	currency   string
-	positions  []Position // in the order of the plan, later ones as they were first bought
-	registered []Position // by the plan in force
+	positions  []Position      // in the order of the plan, later ones as they were first bought
+	registered []Position      // by the plan in force
+	stated     map[string]bool // accounts whose custodian has had the last word
 	orders     map[Key]*bookedOrder
 	version    uint64
 }
@@ -68,13 +69,7 @@ func (b *Book) OpenOrders(account string) []Order {
 func (b *Book) Apply(_ time.Time, e Event) {
 	switch e := e.(type) {
 	case PlanLoaded:
-		for _, p := range b.registered {
-			b.add(p.Account, p.Symbol, p.Quantity.Neg())
-		}
-		for _, p := range e.Positions {
-			b.add(p.Account, p.Symbol, p.Quantity)
-		}
-		b.registered = e.Positions
+		b.register(e)
 	case Intent:
 		if e.Order != nil {
 			b.orders[e.Key] = &bookedOrder{order: *e.Order}
@@ -91,6 +86,49 @@ func (b *Book) Apply(_ time.Time, e Event) {
 	}
 }
 
+// register takes in what the plan says is held. Of an account whose custodian has spoken it says nothing new, unless the plan
+// takes that custodian away.
+func (b *Book) register(e PlanLoaded) {
+	for account := range b.stated {
+		if e.Venues[account] == "" {
+			delete(b.stated, account)
+			b.restateTo(account, nil)
+			b.registered = slices.DeleteFunc(slices.Clone(b.registered), func(p Position) bool { return p.Account == account })
+		}
+	}
+	for _, p := range b.registered {
+		if !b.stated[p.Account] {
+			b.add(p.Account, p.Symbol, p.Quantity.Neg())
+		}
+	}
+	for _, p := range e.Positions {
+		if !b.stated[p.Account] {
+			b.add(p.Account, p.Symbol, p.Quantity)
+		}
+	}
+	b.registered = e.Positions
+}
+
+// After says what an account would hold once some receipts were booked.
+func (b *Book) After(account string, placed []Receipt) []Position {
+	trial := NewBook(b.currency)
+	for _, p := range b.positions {
+		if p.Account == account {
+			trial.positions = append(trial.positions, p)
+		}
+	}
+	for key, o := range b.orders {
+		if o.order.Account == account {
+			booked := *o
+			trial.orders[key] = &booked
+		}
+	}
+	for _, r := range placed {
+		trial.receipt(r)
+	}
+	return trial.positions
+}
+
 // restate makes an account hold what its custodian says. What was filled of open orders by then is in the positions, so
 // only what fills afterwards moves them.
 func (b *Book) restate(e Restated) {
@@ -99,18 +137,26 @@ func (b *Book) restate(e Restated) {
 			o.done = r
 		}
 	}
+	if b.stated == nil {
+		b.stated = map[string]bool{}
+	}
+	b.stated[e.Account] = true
+	b.restateTo(e.Account, e.Positions)
+}
+
+func (b *Book) restateTo(account string, positions []Position) {
 	said := map[string]decimal.Decimal{}
-	for _, p := range e.Positions {
+	for _, p := range positions {
 		said[p.Symbol] = p.Quantity
 	}
 	for _, p := range slices.Clone(b.positions) {
-		if p.Account == e.Account {
-			b.add(e.Account, p.Symbol, said[p.Symbol].Sub(p.Quantity))
+		if p.Account == account {
+			b.add(account, p.Symbol, said[p.Symbol].Sub(p.Quantity))
 			delete(said, p.Symbol)
 		}
 	}
-	for _, p := range e.Positions {
-		b.add(e.Account, p.Symbol, said[p.Symbol])
+	for _, p := range positions {
+		b.add(account, p.Symbol, said[p.Symbol])
 		delete(said, p.Symbol)
 	}
 }

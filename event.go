@@ -19,6 +19,9 @@ type PlanLoaded struct {
 	Hash      string     `json:"hash"`
 	Mode      string     `json:"mode"` // live or drill; for the reader, no stage asks
 	Positions []Position `json:"positions,omitempty"`
+	// Venues are the accounts at real venues, :: account → venue. What their custodians say outweighs what the owner
+	// registered, and an order must never be looked for at another venue than the one it was sent to.
+	Venues map[string]string `json:"venues,omitempty"`
 }
 
 // Resumed says that lifeboat runs again, and since when there is no evidence that it did: the time of the entry before.

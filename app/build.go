@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lifeboat"
+	"lifeboat/act/audit"
 	"lifeboat/act/decide"
 	"lifeboat/act/decide/breaker"
 	"lifeboat/act/play"
@@ -54,6 +55,7 @@ type System struct {
 	Desk    *decide.Desk
 	Breaker *breaker.Breaker
 	Player  *play.Player
+	Audit   *audit.Audit
 	Ladder  *escalate.Ladder // nil where nobody nags
 	Flow    *lifeboat.Flow
 	// Asked are the expressions on the board beside those of the triggers: what the steps of playbooks ask, of the plan's
@@ -86,11 +88,12 @@ func Build(p Parts) (*System, error) {
 	desk := decide.New(p.Plan)
 	desk.Breaker = held
 	player := play.New(view, book, p.Plan, held)
+	auditor := audit.New(p.Plan, book)
 	system := &System{
-		Plan: p.Plan, Book: book, Signals: engine, Watch: watch, Desk: desk, Breaker: held, Player: player, Asked: view.asked,
+		Plan: p.Plan, Book: book, Signals: engine, Watch: watch, Desk: desk, Breaker: held, Player: player, Audit: auditor, Asked: view.asked,
 		Flow: &lifeboat.Flow{
 			Journal: p.Journal, Book: book, Hands: p.Hands, Allow: desk.Allow,
-			Stages: []lifeboat.Stage{watch, held, desk, player},
+			Stages: []lifeboat.Stage{auditor, watch, held, desk, player},
 		},
 	}
 	if p.Nag {
@@ -124,7 +127,11 @@ func Env(p *plan.Plan, sources map[lifeboat.Series][]string) rule.Env {
 
 // Loaded is the event with which a plan comes into force.
 func Loaded(p *plan.Plan, mode string) lifeboat.PlanLoaded {
-	return lifeboat.PlanLoaded{Name: p.Portfolio.Name, Hash: p.Hash(), Mode: mode, Positions: Positions(p)}
+	loaded := lifeboat.PlanLoaded{Name: p.Portfolio.Name, Hash: p.Hash(), Mode: mode, Positions: Positions(p)}
+	if mode == live {
+		loaded.Venues = venuesOf(p)
+	}
+	return loaded
 }
 
 // Positions the plan registers.

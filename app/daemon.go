@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,7 +20,7 @@ import (
 
 	"lifeboat"
 	"lifeboat/act/approve"
-	"lifeboat/act/venue"
+	"lifeboat/act/venue/courier"
 	"lifeboat/act/venue/paper"
 	"lifeboat/keep/journal"
 	"lifeboat/plan"
@@ -42,6 +41,8 @@ type DaemonOptions struct {
 	Lease time.Duration
 	// Waiting is told who holds the journal while this one stands by.
 	Waiting func(holder string)
+	// Sandbox lets every account trade with a simulated broker, whatever venue the plan gives it.
+	Sandbox bool
 	// AllowExec names the commands of the plan that may run on this machine.
 	AllowExec []string
 	Listen    string // host:port on loopback
@@ -59,7 +60,8 @@ type Daemon struct {
 	poller   *poll.Poller
 	guard    *guard.Guard
 	ledger   *coverage.Ledger
-	venues   []*paper.Venue
+	venues   []*paper.Venue     // those simulated here
+	couriers []*courier.Courier // to the real ones
 	ledgers  []io.Closer
 	listener net.Listener
 	token    string
@@ -151,6 +153,9 @@ func (d *Daemon) recoverFrom(s *saved) (err error) {
 	if err := d.takeNote(); err != nil {
 		return err
 	}
+	if err := d.sameVenues(); err != nil {
+		return err
+	}
 	desk, err := d.openVenues()
 	if err != nil {
 		return err
@@ -184,7 +189,7 @@ func (d *Daemon) closeLedgers() {
 	for _, l := range d.ledgers {
 		_ = l.Close()
 	}
-	d.ledgers, d.venues = nil, nil
+	d.ledgers, d.venues, d.couriers = nil, nil, nil
 }
 
 // newGuard doubts what the plan's feeds say, each in the open time of its own market.
@@ -196,53 +201,6 @@ func newGuard(p *plan.Plan) (*guard.Guard, error) {
 	_, stale := fed(p.Feeds)
 	return guard.New(guard.Paced(guard.Feeds(p.Feeds), calendars.of, stale)), nil
 }
-
-// openVenues opens a paper account, with a ledger of its own, for each account that trades there.
-func (d *Daemon) openVenues() (*venue.Desk, error) {
-	traders := map[string]venue.Venue{}
-	calendars, err := newCalendars(d.DaemonOptions.Plan, nil, nil)
-	if err != nil {
-		return nil, err
-	}
-	for _, account := range d.accounts() {
-		ledger, err := paper.FileLedger(filepath.Join(d.DataDir, "paper-"+url.PathEscape(account)+".jsonl"))
-		if err != nil {
-			return nil, fmt.Errorf("open the ledger of the paper account %s: %w", account, err)
-		}
-		d.ledgers = append(d.ledgers, ledger)
-		config := PaperAccount(d.DaemonOptions.Plan, account, calendars.of)
-		config.Fresh, config.Ledger = quoteFresh, ledger
-		v, err := paper.New(config)
-		if err != nil {
-			return nil, fmt.Errorf("open the paper account %s: %w", account, err)
-		}
-		d.venues = append(d.venues, v)
-		traders[account] = v
-	}
-	desk := venue.NewDesk(traders, nil)
-	d.employ(desk)
-	return desk, nil
-}
-
-// accounts that the plan lets lifeboat trade in, and those that it no longer does while orders are open there: somebody
-// must be able to ask after them and to cancel them. New ones are not placed, which is the desk's to refuse.
-func (d *Daemon) accounts() []string {
-	var names []string
-	for _, account := range d.DaemonOptions.Plan.Accounts {
-		if d.DaemonOptions.Plan.Tradable(account.Name) {
-			names = append(names, account.Name)
-		}
-	}
-	for _, o := range d.record.Orders {
-		if !o.Receipt.Status.Final() && !slices.Contains(names, o.Account) {
-			names = append(names, o.Account)
-		}
-	}
-	return names
-}
-
-// quoteFresh is how old a quote may be for the paper broker to fill a market order on it at once.
-const quoteFresh = 5 * time.Minute
 
 // takeNote folds all but the readings into the record: what it says of open runs and orders decides how the stages are
 // joined. The readings, nearly all of a journal, are decoded once, when there are stages to take them.
@@ -353,7 +311,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	if loaded := Loaded(d.DaemonOptions.Plan, "live"); d.record.Entries == 0 || d.record.Plan.Hash != loaded.Hash {
+	if loaded := Loaded(d.DaemonOptions.Plan, d.mode()); d.record.Entries == 0 || d.record.Plan.Hash != loaded.Hash {
 		if err := d.Flow.Begin(d.started, loaded); err != nil {
 			return err
 		}
@@ -367,6 +325,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	group.Go(func() error { return d.watchKillFile(ctx) })
 	group.Go(func() error { return d.watchFence(ctx) })
 	d.work(ctx, group)
+	for _, c := range d.couriers {
+		group.Go(func() error { return c.Run(ctx) })
+	}
 	group.Go(func() error {
 		<-ctx.Done()
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -425,7 +386,7 @@ func (d *Daemon) loop(ctx context.Context) error {
 		case said := <-d.sayings:
 			err = d.hear(ctx, said)
 		case <-d.woken:
-			err = d.Flow.Advance(ctx, d.now())
+			err = d.catchUp(ctx)
 		case <-alarm:
 			select { // what is known already comes before what time alone brings, as in a drill
 			case p := <-d.instants:

@@ -26,7 +26,7 @@ func (d *Daemon) Status() api.Status {
 func (d *Daemon) publish(at time.Time) {
 	s := api.Status{
 		At: at, Portfolio: d.record.Plan.Name, PlanHash: d.record.Plan.Hash, Since: d.started, Currency: d.Book.Currency(),
-		Triggers: []api.Trigger{}, Series: []api.Series{}, Runs: []api.Run{}, Questions: []api.Question{}, Held: []api.Held{}, Endpoints: []api.Endpoint{}, Channels: []api.Channel{},
+		Triggers: []api.Trigger{}, Series: []api.Series{}, Runs: []api.Run{}, Questions: []api.Question{}, Held: []api.Held{}, Venues: []api.Venue{}, Sandbox: d.Sandbox, Endpoints: []api.Endpoint{}, Channels: []api.Channel{},
 		Orders: d.Flow.Open(), Feeds: append([]api.FeedProblem{}, d.feeds...), Journal: api.Journal{Entries: d.record.Entries},
 	}
 	if head, ok := d.store.Head(); ok {
@@ -56,6 +56,7 @@ func (d *Daemon) publish(at time.Time) {
 	s.State = inOneWord(s.Tier, blind)
 	s.Missed = d.ledger.Short(at.Add(-missedFor), at)
 	d.openThings(&s)
+	d.tellVenues(&s)
 	d.tell(&s)
 	d.status.Store(&s)
 	d.metrics.follow(s)

@@ -13,6 +13,7 @@ import (
 func serveCommand() *cobra.Command {
 	var planDir, dataDir, listen, journal string
 	var allowExec []string
+	var rehearse bool
 	c := &cobra.Command{
 		Use: "serve", Short: "Watch and act: the daemon", Args: arguments(0, 0),
 		Long: `serve watches the plan's feeds, evaluates its triggers and carries out its
@@ -35,8 +36,11 @@ nobody can sign there.
 A file called HALT in the data directory is a kill switch: while it is there
 nothing automatic passes.
 
-Until sign-in is built it listens on loopback only. Accounts with venue: paper
-trade with a simulated broker.`,
+Accounts with venue: paper trade with a simulated broker, on the prices of the
+plan's feeds. With --sandbox all accounts do, whatever venue the plan gives them:
+the same plan and the same feeds, and nothing leaves the house.
+
+Until sign-in is built it listens on loopback only.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			p, err := app.LoadPlan(planDir)
 			if err != nil {
@@ -44,7 +48,7 @@ trade with a simulated broker.`,
 			}
 			log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
 			d, err := app.NewDaemon(c.Context(), app.DaemonOptions{
-				Plan: p, PlanDir: planDir, DataDir: dataDir, Journal: journal, Listen: listen, Version: version(), AllowExec: allowExec,
+				Plan: p, PlanDir: planDir, DataDir: dataDir, Journal: journal, Listen: listen, Version: version(), AllowExec: allowExec, Sandbox: rehearse,
 				Clock: lifeboat.WallClock{}, People: c.OutOrStdout(), Log: log,
 				Waiting: func(holder string) {
 					fmt.Fprintf(c.OutOrStdout(), "standing by: %s holds the journal\n", holder)
@@ -52,6 +56,9 @@ trade with a simulated broker.`,
 			})
 			if err != nil {
 				return err
+			}
+			if rehearse {
+				fmt.Fprintln(c.OutOrStdout(), "SANDBOX: every account trades with a simulated broker; no order leaves this machine")
 			}
 			fmt.Fprintf(c.OutOrStdout(), "lifeboat watches %q on http://%s (status: lifeboat status --data %s)\n", p.Portfolio.Name, d.Address(), dataDir)
 			if len(p.Feeds) == 0 {
@@ -66,6 +73,7 @@ trade with a simulated broker.`,
 	}
 	c.Flags().StringVar(&planDir, "plan", ".", "`DIR` of the plan")
 	c.Flags().StringVar(&dataDir, "data", "lifeboat-data", "data `DIR`: the journal and the paper accounts")
+	c.Flags().BoolVar(&rehearse, "sandbox", false, "trade with simulated brokers only, whatever the plan says; wants a data directory of its own")
 	c.Flags().StringVar(&journal, "journal", "", "`URL` of a PostgreSQL database for the journal, as postgres://user@host/database; a file in the data directory when absent")
 	c.Flags().StringArrayVar(&allowExec, "allow-exec", nil, "`NAME` of a command of the plan that exec steps may run on this machine; repeatable")
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:7070", "`ADDRESS` to serve on; loopback only")

@@ -137,6 +137,9 @@ func refused(status string, text []byte) error {
 }
 
 func tellStatus(w io.Writer, s api.Status) {
+	if s.Sandbox {
+		fmt.Fprintln(w, "SANDBOX: every account trades with a simulated broker")
+	}
 	fmt.Fprintf(w, "%s: %s", s.Portfolio, strings.ToUpper(s.State))
 	if s.Value != nil {
 		fmt.Fprintf(w, ", worth %.2f %s", *s.Value, s.Currency)
@@ -157,6 +160,9 @@ func tellStatus(w io.Writer, s api.Status) {
 	tellBreaker(w, s.Breaker)
 	for _, h := range s.Held {
 		tellHeld(w, h)
+	}
+	for _, v := range s.Venues {
+		tellVenue(w, v)
 	}
 	if s.Missed != "" {
 		fmt.Fprintf(w, "%s (lifeboat coverage)\n", s.Missed)
@@ -214,6 +220,20 @@ func tellHeld(w io.Writer, h api.Held) {
 		next = "look at them with lifeboat log, then lifeboat release " + h.Account
 	}
 	fmt.Fprintf(w, "held: no order goes to %s: %s; %s\n", h.Account, h.Why, next)
+}
+
+// tellVenue says whether orders would reach a venue now.
+func tellVenue(w io.Writer, v api.Venue) {
+	switch {
+	case v.Problem != "" && v.Since != nil:
+		fmt.Fprintf(w, "venue: %s cannot be reached since %s: %s\n", v.Account, stamp(*v.Since), v.Problem)
+	case v.Blocked != "":
+		fmt.Fprintf(w, "venue: %s may not trade: %s\n", v.Account, v.Blocked)
+	case v.Stated == nil:
+		fmt.Fprintf(w, "venue: %s has not said yet what %s holds\n", v.Venue, v.Account)
+	default:
+		fmt.Fprintf(w, "venue: %s answers; it last said what %s holds at %s\n", v.Venue, v.Account, stamp(*v.Stated))
+	}
 }
 
 // statusAtRest tells what the journal last knew, and fails: a portfolio nobody watches is not a status.

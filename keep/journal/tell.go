@@ -72,6 +72,10 @@ func tell(e Entry) (verb, text string) {
 		return "HELD", fmt.Sprintf("nothing is sent to %s until what the venue knows was compared: %s", list(v.Accounts), v.Why)
 	case lifeboat.Reconciled:
 		return "COMPARED", tellReconciled(v)
+	case lifeboat.Statement:
+		return "STATED", fmt.Sprintf("%s says that %s holds %s%s", v.Source, v.Account, prose.Count(len(v.Lines), "asset"), prose.After("; it may not trade: ", v.Blocked))
+	case lifeboat.Restated:
+		return "RESTATED", fmt.Sprintf("the book of %s follows %s: %s", v.Account, v.Source, v.Why)
 	}
 	return strings.ToUpper(e.Word), string(e.Body)
 }

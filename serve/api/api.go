@@ -59,6 +59,8 @@ type Status struct {
 	Orders    int           `json:"open_orders"`
 	Journal   Journal       `json:"journal"`
 	Feeds     []FeedProblem `json:"feed_problems"`
+	Venues    []Venue       `json:"venues" doc:"real ones, and whether they can be reached"`
+	Sandbox   bool          `json:"sandbox,omitempty" doc:"every account trades with a simulated broker"`
 	Endpoints []Endpoint    `json:"endpoints" doc:"of dependencies that have more than one"`
 	Channels  []Channel     `json:"channels" doc:"by which people are reached"`
 	Missed    string        `json:"missed,omitempty" doc:"what was not evaluated in the last 24 hours, in a sentence; lifeboat coverage tells all of it"`
@@ -113,6 +115,17 @@ type Held struct {
 	Account string `json:"account"`
 	Why     string `json:"why"`
 	Person  bool   `json:"person" doc:"it waits for a person's release"`
+}
+
+// Venue of an account, and the way to it.
+type Venue struct {
+	Account string     `json:"account"`
+	Venue   string     `json:"venue"`
+	LastOK  *time.Time `json:"last_ok" doc:"when it last answered; null before it ever did"`
+	Stated  *time.Time `json:"stated" doc:"of what it last said of the account"`
+	Problem string     `json:"problem,omitempty" doc:"of the last call, when that failed"`
+	Since   *time.Time `json:"since,omitempty" doc:"of the problem"`
+	Blocked string     `json:"blocked,omitempty" doc:"why the account may not trade, as the venue says"`
 }
 
 // Endpoint of a dependency, and how it does.

@@ -204,7 +204,7 @@ func (w *Watch) Apply(at time.Time, e lifeboat.Event) {
 		w.board.Count(at)
 		w.stepped(at)
 		w.gapNow = true
-	case lifeboat.PlanLoaded:
+	case lifeboat.PlanLoaded, lifeboat.Restated:
 		w.engine.Register(at) // before anything looks at the new book
 		w.advance(at)
 		w.board.Count(at)

@@ -1,0 +1,245 @@
+// Package audit holds the book against what custodians say. A [lifeboat.Statement] is evidence; when two of them, taken at
+// least a minute apart while nothing was being traded, agree with each other and not with the book, the book follows
+// ([lifeboat.Restated]) and the owner is told what differed.
+//
+// One statement alone moves nothing: brokers do answer with empty accounts on a bad night. What comes or goes this way is
+// neither gain nor loss to the signals, as with what the owner registers, so a wrong statement sets off no trigger; but the
+// owner reads at once that something is gone. The owner is also told when an account's custodian has not been heard of for a
+// quarter of an hour: what cannot be reached cannot be left.
+//
+// It asks nobody and places nothing. What lies in accounts without a statement is the owner's word.
+package audit
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"lifeboat"
+	"lifeboat/plan"
+)
+
+const (
+	apart  = time.Minute     // at least, between two statements that agree
+	settle = 2 * time.Minute // after a fill, in which a custodian's books may lag behind
+	silent = 15 * time.Minute
+)
+
+// cent is the difference in cash that is not worth a word.
+var cent = decimal.New(1, -2)
+
+// Audit is a [lifeboat.Stage].
+type Audit struct {
+	plan     *plan.Plan
+	book     *lifeboat.Book
+	accounts map[string]*account
+	names    []string // of the accounts, in the order in which they were first met
+}
+
+type account struct {
+	statement lifeboat.Statement
+	differ    []difference // of the statement from the book
+	since     time.Time    // of the first statement in a row that said the same
+	filled    time.Time    // the last fill there
+	venue     string       // where it lies, as the plan in force says; "" when nothing is to be heard of it
+	heard     time.Time    // when there was a statement, or when waiting for one began
+	told      bool         // that nothing is heard of it
+}
+
+type difference struct {
+	symbol      string
+	book, there decimal.Decimal
+}
+
+// New makes an audit of the accounts of a plan.
+func New(p *plan.Plan, book *lifeboat.Book) *Audit {
+	return &Audit{plan: p, book: book, accounts: map[string]*account{}}
+}
+
+// Apply takes in statements, and what makes them doubtful.
+func (a *Audit) Apply(at time.Time, e lifeboat.Event) {
+	switch e := e.(type) {
+	case lifeboat.PlanLoaded:
+		for _, known := range a.accounts {
+			known.venue = ""
+		}
+		for _, name := range slices.Sorted(maps.Keys(e.Venues)) {
+			known := a.of(name)
+			known.venue, known.heard, known.told = e.Venues[name], at, false
+		}
+	case lifeboat.Resumed:
+		for _, known := range a.accounts {
+			known.heard, known.told = at, false
+		}
+	case lifeboat.Statement:
+		a.read(e)
+		known := a.of(e.Account)
+		known.heard, known.told = at, false
+	case lifeboat.Intent:
+		for name, known := range a.accounts {
+			if known.venue != "" && e.Key == known.silence(name) {
+				known.told = true
+			}
+		}
+	case lifeboat.Restated:
+		if known := a.accounts[e.Account]; known != nil {
+			known.differ, known.since = nil, time.Time{}
+		}
+	case lifeboat.Receipt:
+		if e.Filled.IsPositive() {
+			a.of(e.Account).filled = at
+		}
+	}
+}
+
+func (a *Audit) of(name string) *account {
+	known := a.accounts[name]
+	if known == nil {
+		known = &account{}
+		a.accounts[name] = known
+		a.names = append(a.names, name)
+	}
+	return known
+}
+
+// read compares a statement with the book, and with the one before.
+func (a *Audit) read(s lifeboat.Statement) {
+	known := a.of(s.Account)
+	differ := a.differences(s)
+	if !same(differ, known.differ) || known.since.IsZero() {
+		known.since = s.At
+	}
+	known.statement, known.differ = s, differ
+	if len(differ) == 0 || s.At.Before(known.filled.Add(settle)) || a.uncounted(s) {
+		known.since = time.Time{}
+	}
+}
+
+// uncounted reports an open order that the statement does not mention: what was filled of it may be in the lines or not.
+func (a *Audit) uncounted(s lifeboat.Statement) bool {
+	return slices.ContainsFunc(a.book.OpenOrders(s.Account), func(o lifeboat.Order) bool {
+		return !slices.ContainsFunc(s.Placed, func(r lifeboat.Receipt) bool { return r.Key == o.ID })
+	})
+}
+
+// differences of a statement from what the book will say once the statement's own receipts are booked.
+func (a *Audit) differences(s lifeboat.Statement) []difference {
+	var all []difference
+	note := func(symbol string, book, there decimal.Decimal) {
+		gap := book.Sub(there).Abs()
+		if gap.IsZero() || symbol == a.book.Currency() && gap.LessThan(cent) {
+			return
+		}
+		all = append(all, difference{symbol, book, there})
+	}
+	seen := map[string]bool{}
+	for _, p := range a.book.After(s.Account, s.Placed) {
+		line, _ := s.Line(p.Symbol)
+		seen[p.Symbol] = true
+		note(p.Symbol, p.Quantity, line.Quantity)
+	}
+	for _, l := range s.Lines {
+		if !seen[l.Symbol] {
+			note(l.Symbol, decimal.Zero, l.Quantity)
+		}
+	}
+	return all
+}
+
+// same says that two comparisons found the same: what is there, not what the book has.
+func same(a, b []difference) bool {
+	return slices.EqualFunc(a, b, func(x, y difference) bool { return x.symbol == y.symbol && x.there.Equal(y.there) })
+}
+
+// Next restates the accounts of which the custodian has said the same long enough.
+func (a *Audit) Next(at time.Time) []lifeboat.Event {
+	events := a.silences(at)
+	for _, name := range a.names {
+		known := a.accounts[name]
+		s := known.statement
+		if known.since.IsZero() || s.At.Sub(known.since) < apart {
+			continue
+		}
+		told := sentence(known.differ)
+		restated := lifeboat.Restated{Account: name, Source: s.Source, At: s.At, Placed: s.Placed, Why: told}
+		for _, l := range s.Lines {
+			restated.Positions = append(restated.Positions, lifeboat.Position{Account: name, Symbol: l.Symbol, Quantity: l.Quantity})
+		}
+		events = append(events, restated)
+		if to := a.plan.Owners(); len(to) > 0 {
+			events = append(events, lifeboat.Intent{Key: lifeboat.NewKey("restated", name, s.At.UnixNano()), Act: lifeboat.SendMessage,
+				Message: &lifeboat.Message{To: to, Tier: grave(known.differ), Subject: fmt.Sprintf("%s holds something else than the book", name),
+					Text: fmt.Sprintf("%s says that %s holds something else than the book, twice in %s: %s. The book follows. If this was not you, halt and look.",
+						s.Source, name, s.At.Sub(known.since).Round(time.Second), told)}})
+		}
+	}
+	return events
+}
+
+// silences tells of custodians that were not heard of for too long, once each time.
+func (a *Audit) silences(at time.Time) []lifeboat.Event {
+	var events []lifeboat.Event
+	to := a.plan.Owners()
+	for _, name := range a.names {
+		known := a.accounts[name]
+		if known.venue == "" || known.told || at.Before(known.heard.Add(silent)) || len(to) == 0 {
+			continue
+		}
+		events = append(events, lifeboat.Intent{Key: known.silence(name), Act: lifeboat.SendMessage, Message: &lifeboat.Message{To: to, Tier: lifeboat.Action,
+			Subject: fmt.Sprintf("Nothing is heard of %s", name),
+			Text: fmt.Sprintf("Nothing has been heard of the account %s at %s since %s. Orders there would not go out now. lifeboat status says what is wrong.",
+				name, known.venue, known.heard.UTC().Format("2006-01-02 15:04 UTC"))}})
+	}
+	return events
+}
+
+// silence is the key of the message that nothing is heard.
+func (k *account) silence(name string) lifeboat.Key {
+	return lifeboat.NewKey("silence", name, k.heard.UnixNano())
+}
+
+// Due is when the next custodian will have been silent for too long.
+func (a *Audit) Due() time.Time {
+	var due time.Time
+	for _, known := range a.accounts {
+		if t := known.heard.Add(silent); known.venue != "" && !known.told && (due.IsZero() || t.Before(due)) {
+			due = t
+		}
+	}
+	return due
+}
+
+// Statement is the latest of an account; false before there was one.
+func (a *Audit) Statement(name string) (lifeboat.Statement, bool) {
+	known := a.accounts[name]
+	if known == nil || known.statement.At.IsZero() {
+		return lifeboat.Statement{}, false
+	}
+	return known.statement, true
+}
+
+// linesMax is how many differences a sentence names.
+const linesMax = 8
+
+func sentence(differ []difference) string {
+	var all []string
+	for _, d := range differ[:min(len(differ), linesMax)] {
+		all = append(all, fmt.Sprintf("%s %s where the book had %s", d.there, d.symbol, d.book))
+	}
+	if more := len(differ) - linesMax; more > 0 {
+		all = append(all, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(all, ", ")
+}
+
+// grave is how urgent the word is: that something is gone is a tier 2, that something came is information.
+func grave(differ []difference) lifeboat.Tier {
+	if slices.ContainsFunc(differ, func(d difference) bool { return d.there.LessThan(d.book) }) {
+		return lifeboat.Action
+	}
+	return 0
+}
