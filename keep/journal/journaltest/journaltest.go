@@ -186,9 +186,10 @@ func EveryWord() []lifeboat.Event {
 		ID: "lb-0123", Account: "ibkr", Symbol: "SPY", Side: lifeboat.Sell, Type: lifeboat.Limit,
 		Quantity: d("412.5"), Limit: d("243.15"), Arrival: d("245.000000000000000001"),
 	}
+	power, left := d("2500.1"), 180
 	return []lifeboat.Event{
 		lifeboat.PlanLoaded{Name: "Family", Hash: "9f86d081884c7d65", Mode: "drill",
-			Positions: []lifeboat.Position{{Account: "ibkr", Symbol: "SPY", Quantity: d("1000.5")}}},
+			Positions: []lifeboat.Position{{Account: "ibkr", Symbol: "SPY", Quantity: d("1000.5")}}, Venues: map[string]string{"ibkr": "ibkr"}},
 		lifeboat.Resumed{Since: start.Add(-time.Minute)},
 		lifeboat.Instant{At: start, Readings: []lifeboat.Reading{
 			{Series: "SPY", Value: 248.11}, {Series: "SPY.volume", Value: 3.922e8, Source: "alpaca", At: start.Add(-time.Second)},
@@ -222,6 +223,12 @@ func EveryWord() []lifeboat.Event {
 		lifeboat.BreakerMove{To: lifeboat.Halted, By: "plan", Why: "9 orders in an hour", Trigger: "Crash"},
 		lifeboat.Quarantine{Accounts: []string{"ibkr"}, Why: "lifeboat was started again"},
 		lifeboat.Reconciled{Account: "ibkr", Known: 3, Strange: []lifeboat.PlacedOrder{{Order: order, Receipt: lifeboat.Receipt{Key: order.ID, Status: lifeboat.Accepted}}}},
+		lifeboat.Statement{Account: "ibkr", Source: "Interactive Brokers", At: start,
+			Lines:  []lifeboat.StatementLine{{Symbol: "SPY", Name: "an index fund", Quantity: d("1000.5"), Free: d("588"), Price: d("248.11"), Value: d("248234.055"), Cost: d("200000"), Currency: "USD"}},
+			Placed: []lifeboat.Receipt{{Key: "lb-0123", Account: "ibkr", Status: lifeboat.Accepted}}, Foreign: []lifeboat.ForeignOrder{{Symbol: "SPY", Side: lifeboat.Buy, Quantity: d("1"), Limit: d("200")}},
+			BuyingPower: &power, Market: &lifeboat.MarketClock{Open: true, Turns: start.Add(time.Hour)}, Barred: map[string]string{"UST": "halted"}, Blocked: "margin call", RequestsLeft: &left},
+		lifeboat.Restated{Account: "ibkr", Source: "Interactive Brokers", At: start, Positions: []lifeboat.Position{{Account: "ibkr", Symbol: "SPY", Quantity: d("1000.5")}},
+			Placed: []lifeboat.Receipt{{Key: "lb-0123", Account: "ibkr", Status: lifeboat.Accepted}}, Why: "1000.5 SPY where the book had 1000"},
 	}
 }
 
