@@ -31,6 +31,19 @@ type Entry struct {
 	Hold    decimal.Decimal  `json:"hold,omitzero"`   // with it: the cash claimed per unit
 	Quoted  time.Time        `json:"quoted,omitzero"` // of the quote that a fill was made on
 	Receipt lifeboat.Receipt `json:"receipt"`         // where the order stands from now on
+
+	Terms    *Terms          `json:"terms,omitempty"`   // with the order, when it has any
+	Legs     []Ticket        `json:"legs,omitempty"`    // that arrive with it
+	Wakes    bool            `json:"wakes,omitempty"`   // a leg whose parent is filled, or a stop that was reached
+	Mark     decimal.Decimal `json:"mark,omitzero"`     // the best price that a trailing stop has seen
+	Quantity decimal.Decimal `json:"quantity,omitzero"` // what a notional order comes to
+	Deal     *Deal           `json:"deal,omitempty"`    // the fill that made the receipt
+}
+
+// Deal is one fill.
+type Deal struct {
+	Quantity decimal.Decimal `json:"quantity"`
+	Price    decimal.Decimal `json:"price"`
 }
 
 // fits holds a replayed entry against those before it: no order twice, none that never arrived, totals that only grow.
@@ -44,13 +57,29 @@ func (v *Venue) fits(e Entry) error {
 	case e.Order != nil && e.Order.Account != v.cfg.Account && e.Receipt.Status != lifeboat.OrderRejected:
 		return fmt.Errorf("the order %s is on the account %q", e.Receipt.Key, e.Order.Account)
 	case e.Order != nil:
-		return nil
+		return v.fitsGroup(e)
 	case known == nil:
 		return fmt.Errorf("the order %s never arrived", e.Receipt.Key)
 	case known.receipt.Status.Final():
 		return fmt.Errorf("the order %s was %s already", e.Receipt.Key, known.receipt.Status)
-	case e.Receipt.Filled.LessThan(known.receipt.Filled) || e.Receipt.Filled.GreaterThan(known.Quantity):
+	case e.Receipt.Filled.LessThan(known.receipt.Filled) || e.Receipt.Filled.GreaterThan(decimal.Max(known.Quantity, e.Quantity)):
 		return fmt.Errorf("the order %s of %s goes from %s filled to %s", e.Receipt.Key, known.Quantity, known.receipt.Filled, e.Receipt.Filled)
+	}
+	return nil
+}
+
+// fitsGroup looks at what arrives with an order, and at what it replaces.
+func (v *Venue) fitsGroup(e Entry) error {
+	for _, leg := range e.Legs {
+		if leg.ID == "" || leg.ID == e.Receipt.Key || v.byKey[leg.ID] != nil || leg.Account != v.cfg.Account {
+			return fmt.Errorf("the leg %q of the order %s cannot be right", leg.ID, e.Receipt.Key)
+		}
+	}
+	if e.Terms == nil || e.Terms.Replaces == "" {
+		return nil
+	}
+	if old := v.byKey[e.Terms.Replaces]; old == nil || old.receipt.Status.Final() {
+		return fmt.Errorf("the order %s replaces %s, which is not open", e.Receipt.Key, e.Terms.Replaces)
 	}
 	return nil
 }
@@ -116,12 +145,31 @@ func parse(lines []byte) ([]Entry, error) {
 		if e.Receipt.Key == "" {
 			return nil, fmt.Errorf("line %d: it is about no order", len(entries)+1)
 		}
-		if o := e.Order; !writable(e.Hold, e.Receipt.Filled, e.Receipt.Price, e.Receipt.Fee) || o != nil && !writable(o.Quantity, o.Limit, o.Arrival) {
+		if !e.writable() {
 			return nil, fmt.Errorf("line %d: it has an amount that nobody could write out", len(entries)+1)
 		}
 		entries = append(entries, e)
 	}
 	return entries, nil
+}
+
+func (e Entry) writable() bool {
+	amounts := []decimal.Decimal{e.Hold, e.Receipt.Filled, e.Receipt.Price, e.Receipt.Fee, e.Mark, e.Quantity}
+	if e.Deal != nil {
+		amounts = append(amounts, e.Deal.Quantity, e.Deal.Price)
+	}
+	tickets := e.Legs
+	if e.Order != nil {
+		t := Ticket{Order: *e.Order}
+		if e.Terms != nil {
+			t.Terms = *e.Terms
+		}
+		tickets = append([]Ticket{t}, tickets...)
+	}
+	for _, t := range tickets {
+		amounts = append(amounts, t.Quantity, t.Limit, t.Arrival, t.Stop, t.Trail, t.TrailPercent, t.Notional)
+	}
+	return writable(amounts...)
 }
 
 // writable reports whether amounts are of a size that somebody could mean: 1e999999999 is a few bytes long, and

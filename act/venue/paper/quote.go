@@ -69,17 +69,23 @@ func (v *Venue) Show(in lifeboat.Instant) error {
 	}
 	v.recallSince(in)
 	v.heard = v.heard[:0]
+	v.trip(in.At)
 	if len(v.open) == 0 {
 		return nil
 	}
 	defer v.forgetClosed()
 	for _, o := range v.open {
 		q := v.quotes[o.Symbol]
-		if q == nil || !q.trading || !q.at.After(o.since) {
+		if q == nil || !q.at.After(o.since) || o.receipt.Status.Final() || !v.dealsOn(in.At, o, q) {
 			continue
 		}
 		if err := v.match(in.At, o, q); err != nil {
 			return err
+		}
+		if o.terms.Force == AtOpen && !o.receipt.Status.Final() {
+			if err := v.end(in.At, o, lifeboat.Expired, "the opening left it over"); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
