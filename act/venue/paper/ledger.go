@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -98,8 +99,12 @@ type File struct {
 	path    string
 	file    *os.File
 	entries []Entry // as found at opening
-	size    int64   // up to the end of the last acknowledged line
-	broken  error   // set when the disk no longer says what is on it
+
+	mu     sync.Mutex // guards all below
+	size   int64      // up to the end of the last acknowledged line
+	broken error      // set when the disk no longer says what is on it
+	later  bool       // Append leaves the waiting for the disk to Flush
+	dirty  bool       // something was appended since the last Flush
 }
 
 // FileLedger opens the ledger at a path, or makes it.
@@ -196,6 +201,8 @@ func (l *File) Read() ([]Entry, error) { return l.entries, nil }
 // the next entry may try again; when the disk does not confirm, nothing is written any more until the file is opened
 // afresh, since only reading can tell what is there.
 func (l *File) Append(e Entry) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.broken != nil {
 		return fmt.Errorf("append to paper ledger: %w", l.broken)
 	}
@@ -208,11 +215,41 @@ func (l *File) Append(e Entry) error {
 		l.broken = l.file.Truncate(l.size)
 		return fmt.Errorf("append to paper ledger: %w", err)
 	}
+	l.size += int64(len(line))
+	if l.later {
+		l.dirty = true
+		return nil
+	}
 	if err := l.file.Sync(); err != nil {
 		l.broken = err
 		return fmt.Errorf("sync paper ledger: %w", err)
 	}
-	l.size += int64(len(line))
+	return nil
+}
+
+// SyncLater lets Append return once the operating system has the line, which the end of the process cannot undo and a
+// power cut can: what was appended since the last Flush may then be lost.
+func (l *File) SyncLater() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.later = true
+}
+
+// Flush waits until all that was appended is on disk. Appending goes on meanwhile.
+func (l *File) Flush() error {
+	l.mu.Lock()
+	dirty := l.dirty
+	l.dirty = false
+	l.mu.Unlock()
+	if !dirty {
+		return nil
+	}
+	if err := l.file.Sync(); err != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.broken = err
+		return fmt.Errorf("sync paper ledger: %w", err)
+	}
 	return nil
 }
 

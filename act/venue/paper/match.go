@@ -70,7 +70,7 @@ func (v *Venue) resize(at time.Time, o *order, q *quote) error {
 func (v *Venue) available(o *order, q *quote) decimal.Decimal {
 	volume, known := q.volume, q.bar
 	if !known {
-		volume, known = q.usualVolume()
+		volume, known = v.usualVolume(q)
 	}
 	if !known {
 		return o.left()
@@ -126,11 +126,11 @@ func against(side lifeboat.Side, costs float64) float64 {
 // impact of our own trading as a fraction of the price: Y·σ·√(quantity ÷ usual volume of a session), with σ the
 // volatility of a day. Without a known volume there is none to compute, and the half-spread is all.
 func (v *Venue) impact(q *quote, quantity decimal.Decimal) float64 {
-	usual, known := q.usualVolume()
+	usual, known := v.usualVolume(q)
 	if !known || usual == 0 {
 		return 0
 	}
-	return v.cfg.Impact * q.volatility() * math.Sqrt(quantity.InexactFloat64()/usual)
+	return v.cfg.Impact * v.volatility(q) * math.Sqrt(quantity.InexactFloat64()/usual)
 }
 
 // afforded is how much of a fill the cash can pay.

@@ -52,9 +52,13 @@ type Config struct {
 	Decimals int32
 	// Paid is the average price paid for a position that the account opens with; 0 where it is missing.
 	Paid map[string]decimal.Decimal
+	// Usual is what a session of a symbol usually has, until enough of them were shown: its volume and the volatility of a
+	// day as a fraction, 0 where nobody knows. Nothing is known when nil.
+	Usual func(symbol string) (volume, volatility float64)
 	// Index is the series whose fall halts the whole market as the exchange's circuit breaker does; "" for no breaker.
 	Index string
-	// Tell hears of every change as it happens, under the venue's lock: it must return soon and not call the venue.
+	// Tell hears of every change, those of the opened ledger first, and with an order
+	// that replaces another of that one first. It is called under the venue's lock: it must return soon and not call the venue.
 	Tell func(View, Entry)
 }
 
@@ -130,6 +134,7 @@ func New(cfg Config) (*Venue, error) {
 		}
 		v.file(i+1, e)
 		v.apply(e)
+		v.tell(e)
 	}
 	v.forgetClosed()
 	return v, nil
@@ -165,6 +170,9 @@ func (c *Config) complete() error {
 	}
 	if c.Ledger == nil {
 		c.Ledger = memory{}
+	}
+	if c.Usual == nil {
+		c.Usual = func(string) (float64, float64) { return 0, 0 }
 	}
 	if c.Decimals == 0 {
 		c.Decimals = 8
@@ -212,7 +220,7 @@ func (v *Venue) fillNow(at time.Time, o *order, q *quote) error {
 	if o.receipt.Status.Final() || !v.dealsOn(at, o, q) || !fresh(q.at, at, v.cfg.Fresh) {
 		return nil
 	}
-	if open := q.calendar.IsOpen(at) && q.trading; !open && !(o.terms.Extended && inExtended(q.calendar, at)) {
+	if open := q.calendar.IsOpen(at) && q.trading; !open && !(o.terms.Extended && InExtendedHours(q.calendar, at)) {
 		return nil
 	}
 	if err := v.match(at, o, q); err != nil {
@@ -233,7 +241,7 @@ func (v *Venue) dealsOn(at time.Time, o *order, q *quote) bool {
 	case AtClose:
 		return q.trading && q.at.Equal(o.terms.From)
 	}
-	return q.trading || o.terms.Extended && inExtended(q.calendar, q.at)
+	return q.trading || o.terms.Extended && InExtendedHours(q.calendar, q.at)
 }
 
 // again answers a key that is taken. The refusal of another order under it carries the totals of the one that has it,
@@ -449,10 +457,18 @@ func (v *Venue) write(e Entry) error {
 		return err
 	}
 	v.apply(e)
-	if v.cfg.Tell != nil {
-		v.cfg.Tell(v.view(v.byKey[e.Receipt.Key]), e)
-	}
+	v.tell(e)
 	return nil
+}
+
+func (v *Venue) tell(e Entry) {
+	if v.cfg.Tell == nil {
+		return
+	}
+	if e.Terms != nil && e.Terms.Replaces != "" {
+		v.cfg.Tell(v.view(v.byKey[e.Terms.Replaces]), e)
+	}
+	v.cfg.Tell(v.view(v.byKey[e.Receipt.Key]), e)
 }
 
 // apply makes an entry true. Cash and positions move by the receipt's totals, exactly as they do in the books of

@@ -113,12 +113,12 @@ func (t *Ticket) date(at time.Time, c *session.Calendar) {
 	s := c.Of(at)
 	closes := s.Close
 	if t.Extended {
-		_, closes = extendedHours(c, s)
+		_, closes = ExtendedHours(c, s)
 	}
 	if !at.Before(closes) {
 		s = c.Next(at)
 		if closes = s.Close; t.Extended {
-			_, closes = extendedHours(c, s)
+			_, closes = ExtendedHours(c, s)
 		}
 	}
 	switch t.Force {
@@ -137,17 +137,17 @@ func (t *Ticket) date(at time.Time, c *session.Calendar) {
 // openingLasts is how long after the bell an opening price still counts as one.
 const openingLasts = 5 * time.Minute
 
-// extendedHours of a session: from four in the morning until four hours after the close, as brokers in New York have it.
-func extendedHours(c *session.Calendar, s session.Session) (open, close time.Time) {
+// ExtendedHours of a session: from four in the morning until four hours after the close, as brokers in New York have it.
+func ExtendedHours(c *session.Calendar, s session.Session) (open, close time.Time) {
 	if c == session.AllDay() {
 		return s.Open, s.Close
 	}
 	return s.Open.Add(-5*time.Hour - 30*time.Minute), s.Close.Add(4 * time.Hour)
 }
 
-// inExtended reports whether an instant lies in a session or in the hours around it.
-func inExtended(c *session.Calendar, at time.Time) bool {
-	_, closed := extendedHours(c, c.Of(at))
-	opens, _ := extendedHours(c, c.Next(at))
+// InExtendedHours reports whether an instant lies in a session or in the hours around it.
+func InExtendedHours(c *session.Calendar, at time.Time) bool {
+	_, closed := ExtendedHours(c, c.Of(at))
+	opens, _ := ExtendedHours(c, c.Next(at))
 	return at.Before(closed) || !at.Before(opens)
 }

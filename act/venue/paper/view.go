@@ -1,6 +1,7 @@
 package paper
 
 import (
+	"slices"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -119,6 +120,20 @@ func (v *Venue) Statement() Account {
 		}
 	}
 	return a
+}
+
+// Symbols that are quoted, in their order.
+func (v *Venue) Symbols() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	quoted := make([]string, 0, len(v.quotes))
+	for symbol, q := range v.quotes {
+		if q.price > 0 {
+			quoted = append(quoted, symbol)
+		}
+	}
+	slices.Sort(quoted)
+	return quoted
 }
 
 // Market is what the venue knows of a symbol now.
