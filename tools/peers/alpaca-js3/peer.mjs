@@ -4,7 +4,7 @@
 import Alpaca from "@alpacahq/alpaca-trade-api";
 
 const base = process.argv[2];
-const alpaca = new Alpaca({ keyId: "PKPEER", secretKey: "secret", baseUrl: base, dataBaseUrl: base, dataStreamUrl: base, feed: "iex" });
+const alpaca = new Alpaca({ keyId: "PKPEER", secretKey: "secret", baseUrl: base, dataBaseUrl: base, feed: "iex" });
 
 function must(holds, sentence, shown) {
   if (!holds) throw new Error(sentence + (shown === undefined ? "" : ": " + JSON.stringify(shown)));
@@ -96,6 +96,7 @@ const flows = {
   },
   async "the stream of data"() {
     const data = alpaca.data_stream_v2;
+    data.session.url = base.replace(/^http/, "ws") + "/v2/iex"; // it would always use TLS
     data.onConnect(() => data.subscribeForTrades(["SPY"]));
     data.onStockTrade((trade) => trades.push(trade));
     data.connect();

@@ -31,7 +31,7 @@ stream.onTradeUpdate((u) => updates.push(u));
 
 async function until(what, holds) {
   for (let i = 0; i < 500; i++) {
-    const found = holds();
+    const found = await holds();
     if (found) return found;
     await new Promise((resume) => setTimeout(resume, 20));
   }
@@ -110,6 +110,19 @@ const flows = {
     const closed = await alpaca.trading.closeAllPositions({ cancelOrders: true });
     must(closed.length === 2 && closed.every((one) => String(one.status) === "200"), "closing all went wrong", closed);
     await until("an empty account", async () => (await alpaca.trading.positions.getAllOpenPositions()).length === 0);
+  },
+  async "the stream of data"() {
+    const data = alpaca.marketData.stockStream({ feed: "iex", url: base.replace(/^http/, "ws") + "/v2/iex" });
+    const trades = [];
+    data.onTrade((trade) => trades.push(trade));
+    data.onConnect(() => data.subscribeForTrades(["SPY"]));
+    data.connect();
+    await until("a trade", async () => {
+      await fetch(base + "/lifeboat/prices", { method: "POST", body: JSON.stringify({ SPY: "640.25" }) });
+      return trades.length > 0;
+    });
+    must(trades[0].symbol === "SPY" && trades[0].price === 640.25, "the trade is wrong", trades[0]);
+    data.disconnect();
   },
   async "market data"() {
     const { quotes } = await alpaca.marketData.stocks.stockLatestQuotes({ symbols: "SPY,AAPL" });
