@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -31,6 +32,19 @@ type Entry struct {
 	Hold    decimal.Decimal  `json:"hold,omitzero"`   // with it: the cash claimed per unit
 	Quoted  time.Time        `json:"quoted,omitzero"` // of the quote that a fill was made on
 	Receipt lifeboat.Receipt `json:"receipt"`         // where the order stands from now on
+
+	Terms    *Terms          `json:"terms,omitempty"`   // with the order, when it has any
+	Legs     []Ticket        `json:"legs,omitempty"`    // that arrive with it
+	Wakes    bool            `json:"wakes,omitempty"`   // a leg whose parent is filled, or a stop that was reached
+	Mark     decimal.Decimal `json:"mark,omitzero"`     // the best price that a trailing stop has seen
+	Quantity decimal.Decimal `json:"quantity,omitzero"` // what a notional order comes to
+	Deal     *Deal           `json:"deal,omitempty"`    // the fill that made the receipt
+}
+
+// Deal is one fill.
+type Deal struct {
+	Quantity decimal.Decimal `json:"quantity"`
+	Price    decimal.Decimal `json:"price"`
 }
 
 // fits holds a replayed entry against those before it: no order twice, none that never arrived, totals that only grow.
@@ -44,13 +58,29 @@ func (v *Venue) fits(e Entry) error {
 	case e.Order != nil && e.Order.Account != v.cfg.Account && e.Receipt.Status != lifeboat.OrderRejected:
 		return fmt.Errorf("the order %s is on the account %q", e.Receipt.Key, e.Order.Account)
 	case e.Order != nil:
-		return nil
+		return v.fitsGroup(e)
 	case known == nil:
 		return fmt.Errorf("the order %s never arrived", e.Receipt.Key)
 	case known.receipt.Status.Final():
 		return fmt.Errorf("the order %s was %s already", e.Receipt.Key, known.receipt.Status)
-	case e.Receipt.Filled.LessThan(known.receipt.Filled) || e.Receipt.Filled.GreaterThan(known.Quantity):
+	case e.Receipt.Filled.LessThan(known.receipt.Filled) || e.Receipt.Filled.GreaterThan(decimal.Max(known.Quantity, e.Quantity)):
 		return fmt.Errorf("the order %s of %s goes from %s filled to %s", e.Receipt.Key, known.Quantity, known.receipt.Filled, e.Receipt.Filled)
+	}
+	return nil
+}
+
+// fitsGroup looks at what arrives with an order, and at what it replaces.
+func (v *Venue) fitsGroup(e Entry) error {
+	for _, leg := range e.Legs {
+		if leg.ID == "" || leg.ID == e.Receipt.Key || v.byKey[leg.ID] != nil || leg.Account != v.cfg.Account {
+			return fmt.Errorf("the leg %q of the order %s cannot be right", leg.ID, e.Receipt.Key)
+		}
+	}
+	if e.Terms == nil || e.Terms.Replaces == "" {
+		return nil
+	}
+	if old := v.byKey[e.Terms.Replaces]; old == nil || old.receipt.Status.Final() {
+		return fmt.Errorf("the order %s replaces %s, which is not open", e.Receipt.Key, e.Terms.Replaces)
 	}
 	return nil
 }
@@ -69,8 +99,12 @@ type File struct {
 	path    string
 	file    *os.File
 	entries []Entry // as found at opening
-	size    int64   // up to the end of the last acknowledged line
-	broken  error   // set when the disk no longer says what is on it
+
+	mu     sync.Mutex // guards all below
+	size   int64      // up to the end of the last acknowledged line
+	broken error      // set when the disk no longer says what is on it
+	later  bool       // Append leaves the waiting for the disk to Flush
+	dirty  bool       // something was appended since the last Flush
 }
 
 // FileLedger opens the ledger at a path, or makes it.
@@ -116,12 +150,31 @@ func parse(lines []byte) ([]Entry, error) {
 		if e.Receipt.Key == "" {
 			return nil, fmt.Errorf("line %d: it is about no order", len(entries)+1)
 		}
-		if o := e.Order; !writable(e.Hold, e.Receipt.Filled, e.Receipt.Price, e.Receipt.Fee) || o != nil && !writable(o.Quantity, o.Limit, o.Arrival) {
+		if !e.writable() {
 			return nil, fmt.Errorf("line %d: it has an amount that nobody could write out", len(entries)+1)
 		}
 		entries = append(entries, e)
 	}
 	return entries, nil
+}
+
+func (e Entry) writable() bool {
+	amounts := []decimal.Decimal{e.Hold, e.Receipt.Filled, e.Receipt.Price, e.Receipt.Fee, e.Mark, e.Quantity}
+	if e.Deal != nil {
+		amounts = append(amounts, e.Deal.Quantity, e.Deal.Price)
+	}
+	tickets := e.Legs
+	if e.Order != nil {
+		t := Ticket{Order: *e.Order}
+		if e.Terms != nil {
+			t.Terms = *e.Terms
+		}
+		tickets = append([]Ticket{t}, tickets...)
+	}
+	for _, t := range tickets {
+		amounts = append(amounts, t.Quantity, t.Limit, t.Arrival, t.Stop, t.Trail, t.TrailPercent, t.Notional)
+	}
+	return writable(amounts...)
 }
 
 // writable reports whether amounts are of a size that somebody could mean: 1e999999999 is a few bytes long, and
@@ -148,6 +201,8 @@ func (l *File) Read() ([]Entry, error) { return l.entries, nil }
 // the next entry may try again; when the disk does not confirm, nothing is written any more until the file is opened
 // afresh, since only reading can tell what is there.
 func (l *File) Append(e Entry) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.broken != nil {
 		return fmt.Errorf("append to paper ledger: %w", l.broken)
 	}
@@ -160,11 +215,41 @@ func (l *File) Append(e Entry) error {
 		l.broken = l.file.Truncate(l.size)
 		return fmt.Errorf("append to paper ledger: %w", err)
 	}
+	l.size += int64(len(line))
+	if l.later {
+		l.dirty = true
+		return nil
+	}
 	if err := l.file.Sync(); err != nil {
 		l.broken = err
 		return fmt.Errorf("sync paper ledger: %w", err)
 	}
-	l.size += int64(len(line))
+	return nil
+}
+
+// SyncLater lets Append return once the operating system has the line, which the end of the process cannot undo and a
+// power cut can: what was appended since the last Flush may then be lost.
+func (l *File) SyncLater() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.later = true
+}
+
+// Flush waits until all that was appended is on disk. Appending goes on meanwhile.
+func (l *File) Flush() error {
+	l.mu.Lock()
+	dirty := l.dirty
+	l.dirty = false
+	l.mu.Unlock()
+	if !dirty {
+		return nil
+	}
+	if err := l.file.Sync(); err != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.broken = err
+		return fmt.Errorf("sync paper ledger: %w", err)
+	}
 	return nil
 }
 

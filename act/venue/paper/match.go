@@ -17,28 +17,60 @@ import (
 // over rests. How dear: see dealAt. A purchase never spends more cash than there is: when the price has run away from
 // what was reserved, what the cash cannot pay is cancelled.
 func (v *Venue) match(at time.Time, o *order, q *quote) error {
+	if awake, err := v.woken(at, o, q); !awake || err != nil {
+		return err
+	}
+	if err := v.resize(at, o, q); err != nil {
+		return err
+	}
 	quantity := v.available(o, q)
-	if !quantity.IsPositive() {
+	if !quantity.IsPositive() || o.terms.Force == FillOrKill && quantity.LessThan(o.left()) {
 		return nil
 	}
 	price, ok := v.dealAt(o, q, quantity)
 	if !ok {
 		return nil
 	}
+	o.jump = decimal.Zero
 	afforded := v.afforded(o, quantity, price)
+	if o.terms.Force == FillOrKill && afforded.LessThan(quantity) {
+		return nil
+	}
 	r := v.filled(at, o, afforded, price)
 	if afforded.LessThan(quantity) {
 		r.Status, r.Why = lifeboat.Canceled, "the price rose beyond the account's cash; what it could not pay was cancelled"
 	}
 	q.taken = q.taken.Add(afforded)
-	return v.write(Entry{At: at, Quoted: q.at, Receipt: r})
+	e := Entry{At: at, Quoted: q.at, Receipt: r}
+	if afforded.IsPositive() {
+		e.Deal = &Deal{Quantity: afforded, Price: price}
+	}
+	if err := v.write(e); err != nil {
+		return err
+	}
+	if twin := o.twin; twin != nil && !o.receipt.Status.Final() && o.left().IsZero() {
+		return v.end(at, o, lifeboat.Canceled, "its twin has filled the rest")
+	}
+	return v.follow(at, o)
+}
+
+// resize works out anew what a notional order comes to, at the price of its first fill.
+func (v *Venue) resize(at time.Time, o *order, q *quote) error {
+	if o.terms.Notional.IsZero() || o.receipt.Filled.IsPositive() {
+		return nil
+	}
+	quantity := v.worth(Ticket{o.Order, o.terms}, q)
+	if !quantity.IsPositive() || quantity.Equal(o.Quantity) {
+		return nil
+	}
+	return v.write(Entry{At: at, Quantity: quantity, Receipt: o.receipt})
 }
 
 // available is how much of an order the market lets through at this quote, in whole units.
 func (v *Venue) available(o *order, q *quote) decimal.Decimal {
 	volume, known := q.volume, q.bar
 	if !known {
-		volume, known = q.usualVolume()
+		volume, known = v.usualVolume(q)
 	}
 	if !known {
 		return o.left()
@@ -53,7 +85,11 @@ func (v *Venue) available(o *order, q *quote) decimal.Decimal {
 func (v *Venue) dealAt(o *order, q *quote, quantity decimal.Decimal) (decimal.Decimal, bool) {
 	half := v.cfg.HalfSpread(o.Symbol)
 	if o.Type == lifeboat.Market {
-		return priced(q.price * against(o.Side, half+v.impact(q, quantity))), true
+		from := q.price
+		if o.jump.IsPositive() {
+			from = o.jump.InexactFloat64()
+		}
+		return priced(from * against(o.Side, half+v.impact(q, quantity))), true
 	}
 	if reaches(o, priced(q.price*against(o.Side, half))) {
 		price := priced(q.price * against(o.Side, half+v.impact(q, quantity)))
@@ -90,11 +126,11 @@ func against(side lifeboat.Side, costs float64) float64 {
 // impact of our own trading as a fraction of the price: Y·σ·√(quantity ÷ usual volume of a session), with σ the
 // volatility of a day. Without a known volume there is none to compute, and the half-spread is all.
 func (v *Venue) impact(q *quote, quantity decimal.Decimal) float64 {
-	usual, known := q.usualVolume()
+	usual, known := v.usualVolume(q)
 	if !known || usual == 0 {
 		return 0
 	}
-	return v.cfg.Impact * q.volatility() * math.Sqrt(quantity.InexactFloat64()/usual)
+	return v.cfg.Impact * v.volatility(q) * math.Sqrt(quantity.InexactFloat64()/usual)
 }
 
 // afforded is how much of a fill the cash can pay.
@@ -104,7 +140,7 @@ func (v *Venue) afforded(o *order, quantity, price decimal.Decimal) decimal.Deci
 		return quantity
 	}
 	fee := v.cfg.Fee(o.Order, quantity, price)
-	pays, _ := cash.Sub(fee).QuoRem(price, 8)
+	pays, _ := cash.Sub(fee).QuoRem(price, v.cfg.Decimals)
 	return decimal.Max(decimal.Zero, v.whole(o.Symbol, pays))
 }
 
@@ -154,7 +190,7 @@ func priced(value float64) decimal.Decimal {
 // unit is the smallest quantity of a symbol that can be traded.
 func (v *Venue) unit(symbol string) decimal.Decimal {
 	if v.cfg.Fractional(symbol) {
-		return decimal.New(1, -8)
+		return decimal.New(1, -v.cfg.Decimals)
 	}
 	return decimal.NewFromInt(1)
 }
@@ -162,7 +198,7 @@ func (v *Venue) unit(symbol string) decimal.Decimal {
 // whole leaves of a quantity what can be traded.
 func (v *Venue) whole(symbol string, quantity decimal.Decimal) decimal.Decimal {
 	if v.cfg.Fractional(symbol) {
-		return quantity.Truncate(8)
+		return quantity.Truncate(v.cfg.Decimals)
 	}
 	return quantity.Truncate(0)
 }

@@ -48,6 +48,18 @@ type Config struct {
 	Ledger Ledger
 	// Fee of one fill, in Currency; none when nil.
 	Fee func(o lifeboat.Order, quantity, price decimal.Decimal) decimal.Decimal
+	// Decimals of the smallest part of a unit; 8 when 0.
+	Decimals int32
+	// Paid is the average price paid for a position that the account opens with; 0 where it is missing.
+	Paid map[string]decimal.Decimal
+	// Usual is what a session of a symbol usually has, until enough of them were shown: its volume and the volatility of a
+	// day as a fraction, 0 where nobody knows. Nothing is known when nil.
+	Usual func(symbol string) (volume, volatility float64)
+	// Index is the series whose fall halts the whole market as the exchange's circuit breaker does; "" for no breaker.
+	Index string
+	// Tell hears of every change, those of the opened ledger first, and with an order
+	// that replaces another of that one first. It is called under the venue's lock: it must return soon and not call the venue.
+	Tell func(View, Entry)
 }
 
 // Venue is one simulated account. It is safe for concurrent use.
@@ -62,6 +74,14 @@ type Venue struct {
 	quotes map[string]*quote       // :: symbol → its market
 	heard  []*quote                // scratch of Show: the symbols this instant speaks of
 
+	byVenueID map[string]*order          // the same
+	claimed   map[string]decimal.Decimal // :: symbol or currency → what open orders claim of it
+	costs     map[string]decimal.Decimal // :: symbol → what was paid for all that is held of it
+	ended     int                        // orders in open that are final
+	ends      time.Time                  // when the next order expires; zero for never
+	phases    map[string]Phase           // :: symbol, "" for all → what was set
+	breaker   breaker
+
 	entries int               // in the ledger
 	past    map[string][]fill // :: symbol → fills of the opened ledger, until the quotes they were made on are shown again
 }
@@ -73,6 +93,16 @@ type order struct {
 	placed  time.Time
 	hold    decimal.Decimal // cash claimed per unit of an open purchase
 	since   time.Time       // only quotes after this one can fill it: when it was placed, or last filled
+	claim   decimal.Decimal // of cash or shares, as counted in Venue.claimed
+
+	terms      Terms
+	waits      bool            // a leg that sleeps
+	awake      bool            // its stop was reached
+	mark       decimal.Decimal // the best price that a trailing stop has seen
+	jump       decimal.Decimal // the price at which a stop that was just reached deals; 0 otherwise
+	replacedBy lifeboat.Key
+	legs       []lifeboat.Key
+	twin       *order
 }
 
 // Placed is one order and where it stands.
@@ -87,9 +117,13 @@ func New(cfg Config) (*Venue, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, fmt.Errorf("open paper account %q: %w", cfg.Account, err)
 	}
-	v := &Venue{cfg: cfg, book: lifeboat.NewBook(cfg.Currency), byKey: map[lifeboat.Key]*order{}, quotes: map[string]*quote{}, past: map[string][]fill{}}
+	v := &Venue{cfg: cfg, book: lifeboat.NewBook(cfg.Currency), byKey: map[lifeboat.Key]*order{}, quotes: map[string]*quote{}, past: map[string][]fill{},
+		byVenueID: map[string]*order{}, claimed: map[string]decimal.Decimal{}, costs: map[string]decimal.Decimal{}, phases: map[string]Phase{}}
 	own := slices.DeleteFunc(slices.Clone(cfg.Positions), func(p lifeboat.Position) bool { return p.Account != cfg.Account })
 	v.book.Apply(time.Time{}, lifeboat.PlanLoaded{Positions: own})
+	for _, p := range own {
+		v.costs[p.Symbol] = p.Quantity.Mul(cfg.Paid[p.Symbol])
+	}
 	entries, err := cfg.Ledger.Read()
 	if err != nil {
 		return nil, err
@@ -100,6 +134,7 @@ func New(cfg Config) (*Venue, error) {
 		}
 		v.file(i+1, e)
 		v.apply(e)
+		v.tell(e)
 	}
 	v.forgetClosed()
 	return v, nil
@@ -136,6 +171,12 @@ func (c *Config) complete() error {
 	if c.Ledger == nil {
 		c.Ledger = memory{}
 	}
+	if c.Usual == nil {
+		c.Usual = func(string) (float64, float64) { return 0, 0 }
+	}
+	if c.Decimals == 0 {
+		c.Decimals = 8
+	}
 	return nil
 }
 
@@ -155,10 +196,10 @@ func (v *Venue) Place(ctx context.Context, at time.Time, o lifeboat.Order) (life
 	}
 	e := Entry{At: at, Order: &o, Receipt: lifeboat.Receipt{Key: o.ID, Account: o.Account, VenueID: venueID(o), Status: lifeboat.Accepted}}
 	q := v.quotes[o.Symbol]
-	if why := v.refusal(o, q); why != "" {
-		e.Receipt.Status, e.Receipt.Why = lifeboat.OrderRejected, why
+	if r := v.refusal(Ticket{Order: o}, q, nil); r != nil {
+		e.Receipt.Status, e.Receipt.Why = lifeboat.OrderRejected, r.Why
 	} else {
-		e.Hold = holdOf(o, q)
+		e.Hold = holdOf(Ticket{Order: o}, q)
 		if !q.calendar.IsOpen(at) {
 			e.Receipt.Why = fmt.Sprintf("the market is closed until %s", q.calendar.Next(at).Open.Format(time.RFC3339))
 		}
@@ -167,14 +208,40 @@ func (v *Venue) Place(ctx context.Context, at time.Time, o lifeboat.Order) (life
 		return lifeboat.Receipt{}, fmt.Errorf("place order: %w", err)
 	}
 	placed := v.byKey[o.ID]
-	v.recallAll()
-	if !placed.receipt.Status.Final() && q.calendar.IsOpen(at) && q.trading && fresh(q.at, at, v.cfg.Fresh) {
-		if err := v.match(at, placed, q); err != nil {
-			return lifeboat.Receipt{}, fmt.Errorf("fill order: %w", err)
-		}
-		v.forgetClosed()
+	if err := v.fillNow(at, placed, q); err != nil {
+		return lifeboat.Receipt{}, fmt.Errorf("fill order: %w", err)
 	}
 	return placed.receipt, nil
+}
+
+// fillNow fills an order that has just arrived, when its market is open and was quoted a moment ago.
+func (v *Venue) fillNow(at time.Time, o *order, q *quote) error {
+	v.recallAll()
+	if o.receipt.Status.Final() || !v.dealsOn(at, o, q) || !fresh(q.at, at, v.cfg.Fresh) {
+		return nil
+	}
+	if open := q.calendar.IsOpen(at) && q.trading; !open && !(o.terms.Extended && InExtendedHours(q.calendar, at)) {
+		return nil
+	}
+	if err := v.match(at, o, q); err != nil {
+		return err
+	}
+	v.forgetClosed()
+	return nil
+}
+
+// dealsOn reports whether an order may deal at a quote at all, whatever the price.
+func (v *Venue) dealsOn(at time.Time, o *order, q *quote) bool {
+	if o.waits || v.phase(o.Symbol, at) != Continuous {
+		return false
+	}
+	switch o.terms.Force {
+	case AtOpen:
+		return q.trading && !q.at.Before(o.terms.From)
+	case AtClose:
+		return q.trading && q.at.Equal(o.terms.From)
+	}
+	return q.trading || o.terms.Extended && InExtendedHours(q.calendar, q.at)
 }
 
 // again answers a key that is taken. The refusal of another order under it carries the totals of the one that has it,
@@ -217,9 +284,7 @@ func (v *Venue) Cancel(ctx context.Context, at time.Time, id lifeboat.Key) (life
 	if o.receipt.Status.Final() {
 		return o.receipt, nil
 	}
-	r := o.receipt
-	r.Status, r.Why = lifeboat.Canceled, ""
-	if err := v.write(Entry{At: at, Receipt: r}); err != nil {
+	if err := v.end(at, o, lifeboat.Canceled, ""); err != nil {
 		return lifeboat.Receipt{}, fmt.Errorf("cancel order: %w", err)
 	}
 	v.forgetClosed()
@@ -271,65 +336,105 @@ func (v *Venue) Positions() []lifeboat.Position {
 var reserve = decimal.RequireFromString("1.02")
 
 // holdOf is the cash per unit that an open purchase claims.
-func holdOf(o lifeboat.Order, q *quote) decimal.Decimal {
+func holdOf(t Ticket, q *quote) decimal.Decimal {
 	switch {
-	case o.Side == lifeboat.Sell:
+	case t.Side == lifeboat.Sell:
 		return decimal.Zero
-	case o.Type == lifeboat.Limit:
-		return o.Limit
+	case t.Type == lifeboat.Limit:
+		return t.Limit
 	}
-	return priced(q.price).Mul(reserve)
+	return decimal.Max(priced(q.price), t.Stop).Mul(reserve)
 }
 
-// refusal says in words for people why an order cannot be taken in; "" when it can.
-func (v *Venue) refusal(o lifeboat.Order, q *quote) string {
+// refusal says why an order cannot be taken in; nil when it can. It stands in the place of another, whose claims count no
+// more, unless that is nil.
+func (v *Venue) refusal(t Ticket, q *quote, instead *order) *Refusal {
+	if r := v.malformed(t, q); r != nil {
+		return r
+	}
+	if v.phases[""] == CancelOnly || v.phases[t.Symbol] == CancelOnly {
+		return &Refusal{Kind: Shut, Why: fmt.Sprintf("the market of %s takes only cancellations now", t.Symbol)}
+	}
+	return v.uncovered(t, holdOf(t, q), instead)
+}
+
+// malformed says what is wrong with an order whatever the account holds.
+func (v *Venue) malformed(o Ticket, q *quote) *Refusal {
 	switch {
 	case o.Account != v.cfg.Account:
-		return fmt.Sprintf("this is the account %q, not %q", v.cfg.Account, o.Account)
+		return malformed("this is the account %q, not %q", v.cfg.Account, o.Account)
 	case o.Side != lifeboat.Buy && o.Side != lifeboat.Sell:
-		return fmt.Sprintf("%q is neither buy nor sell", o.Side)
+		return malformed("%q is neither buy nor sell", o.Side)
 	case o.Type != lifeboat.Market && o.Type != lifeboat.Limit:
-		return fmt.Sprintf("%q is neither a market nor a limit order", o.Type)
+		return malformed("%q is neither a market nor a limit order", o.Type)
+	case !writable(o.Quantity, o.Limit, o.Arrival):
+		return malformed("an amount that nobody could write out")
 	case !o.Quantity.IsPositive():
-		return fmt.Sprintf("%s is no quantity to trade", o.Quantity)
+		return malformed("%s is no quantity to trade", o.Quantity)
 	case !o.Quantity.Equal(v.whole(o.Symbol, o.Quantity)):
-		return fmt.Sprintf("%s of %s cannot be traded: the smallest unit is %s", o.Quantity, o.Symbol, v.unit(o.Symbol))
+		return malformed("%s of %s cannot be traded: the smallest unit is %s", o.Quantity, o.Symbol, v.unit(o.Symbol))
 	case o.Type == lifeboat.Limit && !o.Limit.IsPositive():
-		return fmt.Sprintf("%s is no limit price", o.Limit)
+		return malformed("%s is no limit price", o.Limit)
 	case o.Type == lifeboat.Market && !o.Limit.IsZero():
-		return "a market order has no limit price"
+		return malformed("a market order has no limit price")
 	case o.Symbol == v.cfg.Currency:
-		return fmt.Sprintf("%s is the account's cash", o.Symbol)
+		return malformed("%s is the account's cash", o.Symbol)
 	case q == nil || q.price == 0:
-		return fmt.Sprintf("nobody quotes %s here", o.Symbol)
+		return &Refusal{Kind: NoSuch, Why: fmt.Sprintf("nobody quotes %s here", o.Symbol)}
 	}
-	return v.uncovered(o, holdOf(o, q))
+	return nil
 }
 
-// uncovered says what the account lacks for an order; "" when it has it.
-func (v *Venue) uncovered(o lifeboat.Order, hold decimal.Decimal) string {
+// uncovered says what the account lacks for an order; nil when it has it.
+func (v *Venue) uncovered(o Ticket, hold decimal.Decimal, instead *order) *Refusal {
+	freed := decimal.Zero
+	if instead != nil {
+		freed = instead.claim
+	}
+	if o.claimless() {
+		return nil
+	}
 	if o.Side == lifeboat.Sell {
-		held, claimed := v.book.Quantity(v.cfg.Account, o.Symbol), decimal.Zero
-		for _, other := range v.open {
-			if other.Side == lifeboat.Sell && other.Symbol == o.Symbol {
-				claimed = claimed.Add(other.left())
-			}
+		held, claimed := v.book.Quantity(v.cfg.Account, o.Symbol), v.claimed[o.Symbol].Sub(freed)
+		if free := held.Sub(claimed); o.Quantity.GreaterThan(free) {
+			return &Refusal{Kind: ShortStock, Need: o.Quantity, Have: free,
+				Why: fmt.Sprintf("the account holds %s %s and open sales claim %s: %s cannot be sold", held, o.Symbol, claimed, o.Quantity)}
 		}
-		if o.Quantity.GreaterThan(held.Sub(claimed)) {
-			return fmt.Sprintf("the account holds %s %s and open sales claim %s: %s cannot be sold", held, o.Symbol, claimed, o.Quantity)
-		}
-		return ""
+		return nil
 	}
-	cash, claimed := v.book.Quantity(v.cfg.Account, v.cfg.Currency), decimal.Zero
-	for _, other := range v.open {
-		if other.Side == lifeboat.Buy {
-			claimed = claimed.Add(v.cost(other.Order, other.left(), other.hold))
-		}
+	cash, claimed := v.book.Quantity(v.cfg.Account, v.cfg.Currency), v.claimed[v.cfg.Currency].Sub(freed)
+	if cost := v.cost(o.Order, o.Quantity, hold); cost.GreaterThan(cash.Sub(claimed)) {
+		return &Refusal{Kind: ShortCash, Need: cost, Have: cash.Sub(claimed),
+			Why: fmt.Sprintf("the account has %s %s and open purchases claim %s: %s are not there", cash, v.cfg.Currency, claimed, cost)}
 	}
-	if cost := v.cost(o, o.Quantity, hold); cost.GreaterThan(cash.Sub(claimed)) {
-		return fmt.Sprintf("the account has %s %s and open purchases claim %s: %s are not there", cash, v.cfg.Currency, claimed, cost)
+	return nil
+}
+
+// claimless is an order that claims nothing of its own: a leg that sleeps, and of two twins the one with the stop.
+func (t Terms) claimless() bool {
+	return t.Waits || t.Twin != "" && (t.Stop.IsPositive() || t.trails())
+}
+
+// reclaim counts anew what an open order claims.
+func (v *Venue) reclaim(o *order) {
+	of, claim := v.cfg.Currency, decimal.Zero
+	if o.Side == lifeboat.Sell {
+		of = o.Symbol
 	}
-	return ""
+	awake := o.terms
+	awake.Waits = o.waits
+	switch {
+	case o.receipt.Status.Final() || awake.claimless():
+	case o.Side == lifeboat.Sell:
+		claim = o.left()
+	default:
+		claim = v.cost(o.Order, o.left(), o.hold)
+	}
+	if o.claim.IsZero() && claim.IsZero() {
+		return
+	}
+	v.claimed[of] = v.claimed[of].Sub(o.claim).Add(claim)
+	o.claim = claim
 }
 
 // cost of a purchase with its fee.
@@ -338,15 +443,32 @@ func (v *Venue) cost(o lifeboat.Order, quantity, price decimal.Decimal) decimal.
 }
 
 // left is what an open order may still fill.
-func (o *order) left() decimal.Decimal { return o.Quantity.Sub(o.receipt.Filled) }
+func (o *order) left() decimal.Decimal {
+	left := o.Quantity.Sub(o.receipt.Filled)
+	if o.twin != nil {
+		left = left.Sub(o.twin.receipt.Filled)
+	}
+	return left
+}
 
-// write makes an entry durable and then true, in this order.
+// write makes an entry durable and then true, in this order, and tells of it.
 func (v *Venue) write(e Entry) error {
 	if err := v.cfg.Ledger.Append(e); err != nil {
 		return err
 	}
 	v.apply(e)
+	v.tell(e)
 	return nil
+}
+
+func (v *Venue) tell(e Entry) {
+	if v.cfg.Tell == nil {
+		return
+	}
+	if e.Terms != nil && e.Terms.Replaces != "" {
+		v.cfg.Tell(v.view(v.byKey[e.Terms.Replaces]), e)
+	}
+	v.cfg.Tell(v.view(v.byKey[e.Receipt.Key]), e)
 }
 
 // apply makes an entry true. Cash and positions move by the receipt's totals, exactly as they do in the books of
@@ -355,21 +477,35 @@ func (v *Venue) apply(e Entry) {
 	v.entries++
 	o := v.byKey[e.Receipt.Key]
 	if e.Order != nil {
-		o = &order{Order: *e.Order, placed: e.At, hold: e.Hold}
-		v.orders = append(v.orders, o)
-		v.byKey[o.ID] = o
-		v.book.Apply(e.At, lifeboat.Intent{Key: o.ID, Act: lifeboat.PlaceOrder, Order: e.Order})
-		if !e.Receipt.Status.Final() {
-			v.open = append(v.open, o)
-		}
+		o = v.admit(e)
+	}
+	v.pay(o, e.Receipt)
+	if e.Wakes {
+		o.awake, o.waits = !o.waits, false // a leg that slept has still to reach its stop
+	}
+	if !e.Mark.IsZero() {
+		o.mark = e.Mark
+	}
+	if !e.Quantity.IsZero() {
+		o.Quantity = e.Quantity
+	}
+	if e.Receipt.Status.Final() && !o.receipt.Status.Final() && e.Order == nil {
+		v.ended++
 	}
 	o.receipt, o.since = e.Receipt, e.At
 	v.book.Apply(e.At, e.Receipt)
+	v.reclaim(o)
+	if o.twin != nil {
+		v.reclaim(o.twin)
+	}
 }
 
 // forgetClosed takes orders that cannot fill any more from the open ones; not while these are being walked through.
 func (v *Venue) forgetClosed() {
-	v.open = slices.DeleteFunc(v.open, func(o *order) bool { return o.receipt.Status.Final() })
+	if v.ended > 0 {
+		v.open = slices.DeleteFunc(v.open, func(o *order) bool { return o.receipt.Status.Final() })
+		v.ended = 0
+	}
 }
 
 // venueID is the number under which the venue files an order: a function of the order, so that a drill repeats it.

@@ -69,17 +69,23 @@ func (v *Venue) Show(in lifeboat.Instant) error {
 	}
 	v.recallSince(in)
 	v.heard = v.heard[:0]
+	v.trip(in.At)
 	if len(v.open) == 0 {
 		return nil
 	}
 	defer v.forgetClosed()
 	for _, o := range v.open {
 		q := v.quotes[o.Symbol]
-		if q == nil || !q.trading || !q.at.After(o.since) {
+		if q == nil || !q.at.After(o.since) || o.receipt.Status.Final() || !v.dealsOn(in.At, o, q) {
 			continue
 		}
 		if err := v.match(in.At, o, q); err != nil {
 			return err
+		}
+		if o.terms.Force == AtOpen && !o.receipt.Status.Final() {
+			if err := v.end(in.At, o, lifeboat.Expired, "the opening left it over"); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -182,10 +188,11 @@ func remember(past []float64, value float64) []float64 {
 	return past
 }
 
-// usualVolume of a session; false when no past session had one.
-func (q *quote) usualVolume() (float64, bool) {
+// usualVolume of a session; false when no past session had one, and nobody said it beforehand.
+func (v *Venue) usualVolume(q *quote) (float64, bool) {
 	if len(q.volumes) == 0 {
-		return 0, false
+		volume, _ := v.cfg.Usual(q.symbol)
+		return volume, volume > 0
 	}
 	sum := 0.0
 	for _, volume := range q.volumes {
@@ -194,8 +201,13 @@ func (q *quote) usualVolume() (float64, bool) {
 	return sum / float64(len(q.volumes)), true
 }
 
-// volatility of a day, as a fraction; 0 before three sessions have closed, when nobody can say.
-func (q *quote) volatility() float64 {
+// volatility of a day, as a fraction; 0 before three sessions have closed, when nobody can say, or what was said
+// beforehand.
+func (v *Venue) volatility(q *quote) float64 {
+	if len(q.closes) < 3 {
+		_, volatility := v.cfg.Usual(q.symbol)
+		return volatility
+	}
 	var returns []float64
 	for i := 1; i < len(q.closes); i++ {
 		returns = append(returns, q.closes[i]/q.closes[i-1]-1)
