@@ -26,6 +26,10 @@ const (
 // Run hears prices until ctx ends, and then returns its error. Readings are told from one goroutine. Whatever ends a
 // connection, it is opened again, later each time it fails; then the newest prices are asked for.
 func (s *Source) Run(ctx context.Context, tell func([]lifeboat.Reading)) error {
+	if len(s.subscription()) == 0 { // daily columns are asked for and never heard
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	pause, told := pauseMin, false
 	for {
 		heard := false
@@ -52,6 +56,7 @@ func (s *Source) Run(ctx context.Context, tell func([]lifeboat.Reading)) error {
 type message struct {
 	T       string          `json:"T"`
 	Symbol  string          `json:"S"`
+	Size    json.RawMessage `json:"s"` // unread; without it the decoder, to which case is nothing, would take it for S
 	Message string          `json:"msg"`
 	Code    int             `json:"code"`
 	At      time.Time       `json:"t"`
@@ -112,14 +117,24 @@ func (s *Source) introduce(ctx context.Context, conn *websocket.Conn) error {
 	if err := await(ctx, conn, "success", "authenticated"); err != nil {
 		return err
 	}
-	subscription := map[string]any{"action": "subscribe", s.config.Price + "s": slices.Sorted(maps.Keys(s.series))}
-	if s.config.Bars == "1Min" {
-		subscription["bars"] = slices.Sorted(maps.Keys(s.bars))
-	}
+	subscription := s.subscription()
+	subscription["action"] = "subscribe"
 	if err := send(ctx, conn, subscription); err != nil {
 		return err
 	}
 	return await(ctx, conn, "subscription", "")
+}
+
+// subscription names what is heard, :: channel → symbols; no channel without any.
+func (s *Source) subscription() map[string]any {
+	wanted := map[string]any{}
+	if len(s.series) > 0 {
+		wanted[s.config.Price+"s"] = slices.Sorted(maps.Keys(s.series))
+	}
+	if s.config.Bars == "1Min" && len(s.bars) > 0 {
+		wanted["bars"] = slices.Sorted(maps.Keys(s.bars))
+	}
+	return wanted
 }
 
 // await one message, and no other before it.
