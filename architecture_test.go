@@ -52,11 +52,13 @@ var arrows = map[string][]string{
 	"drill/report":   {"prose", "drill"},
 	"drill/convert":  {"session", "risk", "drill/scenario"},
 	"examples":       {},
-	"cmd/lifeboat":   {"plan", "prose", "session", "risk", "watch", "keep", "talk", "serve", "app", "drill", "backtest", "examples"},
+	"cmd/lifeboat":   {"plan", "prose", "session", "risk", "watch", "keep", "talk", "serve", "app", "drill", "backtest", "examples", "statement"},
 
 	"backtest":          {"plan", "session", "prose", "watch", "keep", "app", "drill"},
 	"backtest/disaster": {},
 	"backtest/report":   {"prose", "watch/rule", "drill", "backtest"},
+
+	"statement": {"prose"},
 }
 
 type source struct {

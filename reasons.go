@@ -84,4 +84,10 @@ var Reasons = map[Reason]struct {
 		"Restore the data directory from a backup, or set the ledger aside to start the simulated account afresh."},
 	"journal-broken": {Tampered, "The journal's hash chain does not hold: an entry was changed, removed or added by something other than lifeboat.",
 		"Stop acting on it. Compare with a backup; lifeboat journal verify names the first entry that does not fit."},
+	"statement-refused": {Invalid, "A custodian's file was not read: its form is not known, or something in it cannot be right, or it may be cut off. Each fault is listed with its line; nothing was taken from the file.",
+		"Download the file anew, or describe it in a mapping file; lifeboat import --help shows one."},
+	"register-differs": {Invalid, "The register and the custodian do not hold the same. Each difference is listed. Nothing was changed.",
+		"Find out which of the two is right; lifeboat import --write takes over the custodian's quantities."},
+	"register-unclear": {Invalid, "Quantities could not be put into the plan's files without guessing: a symbol stands there twice, or is written in a way that cannot be changed in place, or the plan would not be valid afterwards. The plan is what it was.",
+		"Do what the sentence says, or change the plan by hand."},
 }

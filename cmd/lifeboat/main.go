@@ -19,6 +19,7 @@ import (
 
 	"lifeboat"
 	"lifeboat/plan"
+	"lifeboat/statement"
 	"lifeboat/watch/feed/tape"
 )
 
@@ -65,7 +66,8 @@ keeps the evidence.
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(initCommand(), checkCommand(), fmtCommand(), schemaCommand(), drillCommand(), backtestCommand(), serveCommand(),
 		statusCommand(), answerCommand(), runsCommand(), breakerCommand(), factorCommand(), tierCommand(), ackCommand(), notifyCommand(), silenceCommand(), releaseCommand(), preauthoriseCommand(), revokeCommand(),
-		incidentCommand(), logCommand(), journalCommand(), coverageCommand(), ruleCommand(), evalCommand(), historyCommand(), riskCommand())
+		incidentCommand(), logCommand(), journalCommand(), coverageCommand(), ruleCommand(), evalCommand(), historyCommand(), riskCommand(),
+		importCommand(), positionsCommand())
 	for _, c := range append(root.Commands(), root) {
 		refuseUnknown(c)
 	}
@@ -139,6 +141,10 @@ func explain(w io.Writer, err error) int {
 		}
 	} else if tapes, ok := errors.AsType[*tape.Faults](err); ok {
 		fmt.Fprintln(w, tapes)
+	} else if sheets, ok := errors.AsType[*statement.Faults](err); ok {
+		for _, f := range sheets.List {
+			fmt.Fprintln(w, f)
+		}
 	}
 	fmt.Fprintln(w, "lifeboat:", sentence(err))
 	var p *lifeboat.Problem
