@@ -38,8 +38,9 @@ func (w *world) Volume(symbol string) (float64, bool) {
 	}
 	return 1e6, true
 }
-func (w *world) MarketOpen(string, time.Time) bool { return w.open }
-func (w *world) Turn(string, time.Time) time.Time  { return w.turn }
+func (w *world) MarketOpen(string, time.Time) bool       { return w.open }
+func (w *world) Session(string, time.Time) time.Duration { return 6*time.Hour + 30*time.Minute }
+func (w *world) Turn(string, time.Time) time.Time        { return w.turn }
 func (w *world) Holds(expr string, _ time.Time) (truth, known bool, values map[string]float64) {
 	truth, known = w.truth[expr]
 	return truth, known, map[string]float64{expr: 1}
