@@ -288,12 +288,15 @@ func shareRule(p *Player, q inspection) Verdict {
 	switch {
 	case most == 0:
 		return passes("no limit is set")
-	case share > most:
+	case share > most+roundOff:
 		return Verdict{Says: fmt.Sprintf("the order is %s of the tradable book, above %s", percent(share), percent(most)),
 			Remedy: "a smaller order, or another limits.order_share", Kind: refused}
 	}
 	return passes("%s of the tradable book, within %s", percent(share), percent(most))
 }
+
+// roundOff is what prices lose to the tick, and shares to binary fractions, relative to the whole: a limit of 5% is within 5%.
+const roundOff = 1e-5
 
 // collarRule holds a limit price to the last one. Of an approved order the price may come back, or the yes be asked for anew.
 func collarRule(p *Player, q inspection) Verdict {
@@ -308,7 +311,7 @@ func collarRule(p *Player, q inspection) Verdict {
 		return Verdict{Says: "there is no fresh price of " + q.Symbol + " to hold its limit against", Remedy: "its feed must speak again"}
 	}
 	off := math.Abs(q.Limit.InexactFloat64()/price - 1)
-	if off <= most {
+	if off <= most+roundOff {
 		return passes("the limit %s is %s off the last price, within %s", q.Limit, percent(off), percent(most))
 	}
 	v := Verdict{Says: fmt.Sprintf("the limit %s is %s off the last price %.6g, above %s", q.Limit, percent(off), price, percent(most)),
@@ -354,7 +357,7 @@ func (p *Player) volumeRule(q inspection, most, share float64, above func(n, mos
 	case volume <= 0:
 		return Verdict{Says: q.Symbol + " has no volume to be traded into", Remedy: "it must be traded again"}
 	}
-	if n := q.Quantity.InexactFloat64() / (share * volume); n > most {
+	if n := q.Quantity.InexactFloat64() / (share * volume); n > most*(1+roundOff) {
 		return above(n, most, volume)
 	} else {
 		return within(n, most)
