@@ -46,6 +46,8 @@ var Reasons = map[Reason]struct {
 		"Listen on 127.0.0.1 and use an SSH tunnel."},
 	"denied": {Denied, "Nobody with the authority stood behind the act, so it was not carried out.",
 		"Ask a person whom the plan names, or change the plan."},
+	"preflight": {Denied, "At least one order that the playbook would send now does not pass a rule, or a step before it would hold it up. Nothing was sent; this was only asked.",
+		"Each refusal says what would make it pass. Some pass by waiting: an opening market, a fresh price."},
 	"quarantined": {Denied, "What the journal says of the account may be older than what its venue knows: lifeboat was started again, restored or promoted, and the two were not compared yet, or the comparison found orders that the journal does not know.",
 		"lifeboat status says what was found; lifeboat release lets orders go again."},
 	"fenced": {Conflict, "Another lifeboat has taken over the journal while this one was out of reach. This one may not write any more, so it does not act any more.",

@@ -44,6 +44,11 @@ func (v *view) MarketOpen(symbol string, at time.Time) bool {
 	return v.calendars.of(symbol).IsOpen(at)
 }
 
+func (v *view) Session(symbol string, at time.Time) time.Duration {
+	usual := v.calendars.of(symbol).Usual(at)
+	return usual.Close.Sub(usual.Open)
+}
+
 func (v *view) Turn(symbol string, at time.Time) time.Time {
 	calendar := v.calendars.of(symbol)
 	if calendar.IsOpen(at) {

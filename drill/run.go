@@ -87,7 +87,7 @@ func newRehearsal(o Options) (*rehearsal, error) {
 		traders[account.Name] = v
 	}
 	parts := Heard(o.Plan, o.Tape, o.Scenario, o.From)
-	parts.Journal, parts.Hands = d.story, venue.NewDesk(traders, d.people)
+	parts.Plan, parts.Journal, parts.Hands = o.Plan.Simulated(), d.story, venue.NewDesk(traders, d.people)
 	system, err := app.Build(parts)
 	d.System = system
 	return d, err

@@ -540,6 +540,14 @@ func (d *decoder) checkRebalance(p *Plan, path string, r Rebalance) {
 	case (r.Reduce == "") != (r.By == 0):
 		d.faultAt(path, "reduce and by go together: which class or symbol, and by what share of it", "")
 	}
+	switch {
+	case r.CashBuffer >= 1 || r.Participation > 1:
+		d.faultAt(path, "cash_buffer leaves something to trade with, and participation is at most 100%", "")
+	case r.CashBuffer > 0 && r.Model == "":
+		d.faultAt(path+".cash_buffer", "only a rebalance to a model buys, so only there cash_buffer means something; raise_cash_to sells", "")
+	case r.SliceEvery > 0 && r.Participation == 0:
+		d.faultAt(path+".slice_every", "slices want participation: the share of the usual volume that one may be", "")
+	}
 	d.checkSymbolOrClass(p, path+".reduce", r.Reduce)
 	if r.Reduce == "cash" {
 		d.faultAt(path+".reduce", "cash cannot be sold", "")

@@ -310,6 +310,9 @@ func completeStep(p *Plan, s *Step) {
 	case "rebalance":
 		fill(&s.Timeout, Duration(48*time.Hour))
 		fill(&s.Rebalance.MinTrade, 0.005)
+		if s.Rebalance.Participation > 0 {
+			fill(&s.Rebalance.SliceEvery, Duration(30*time.Minute))
+		}
 		s.Rebalance.Reduce = p.symbolOrClass(s.Rebalance.Reduce)
 	case "order":
 		fill(&s.Timeout, Duration(48*time.Hour))

@@ -157,6 +157,12 @@ type Rebalance struct {
 	Limit Ratio `json:"limit,omitempty"`
 	// MinTrade leaves differences below this share of the account alone; 0.5% when absent.
 	MinTrade Ratio `json:"min_trade,omitempty"`
+	// CashBuffer is the share of each account that stays cash whatever the model says: no purchase touches it.
+	CashBuffer Ratio `json:"cash_buffer,omitempty"`
+	// Participation trades in slices: each is at most this share of what is usually traded in the time between two of them.
+	Participation Ratio `json:"participation,omitempty"`
+	// SliceEvery is the time between two slices; 30m when absent. What a slice did not fill goes into the next.
+	SliceEvery Duration `json:"slice_every,omitempty"`
 }
 
 // Order is one order, sized by Quantity or by Fraction of the position.

@@ -85,6 +85,19 @@ func (p *Plan) Tradable(account string) bool {
 // Remote reports whether the account's venue is a real one, elsewhere.
 func (a Account) Remote() bool { return a.Venue != "" && a.Venue != "manual" && a.Venue != "paper" }
 
+// Simulated is the same plan with a simulated venue in the place of every real one, for a drill: nobody there states what an
+// account holds.
+func (p *Plan) Simulated() *Plan {
+	other := *p
+	other.Accounts = slices.Clone(p.Accounts)
+	for i := range other.Accounts {
+		if a := &other.Accounts[i]; a.Remote() {
+			a.Venue, a.Connect = "paper", nil
+		}
+	}
+	return &other
+}
+
 // LimitRules are the plan's, with what the owner left to be understood filled in.
 func (p *Plan) LimitRules() Limits {
 	var rules Limits

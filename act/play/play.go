@@ -28,6 +28,8 @@ type View interface {
 	// Volume is the average daily volume in units; false when none is known.
 	Volume(symbol string) (float64, bool)
 	MarketOpen(symbol string, at time.Time) bool
+	// Session is how long the symbol's market is open on an ordinary day; 24 h where it never closes.
+	Session(symbol string, at time.Time) time.Duration
 	// Turn is the next time at which the symbol's market opens or closes.
 	Turn(symbol string, at time.Time) time.Time
 	// Holds evaluates an expression of the rule language; known is false without fresh data.
@@ -49,15 +51,17 @@ type Player struct {
 	quarantine lifeboat.Quarantined
 	runs       []*run // open ones, oldest first
 	byID       map[string]*run
-	acts       map[lifeboat.Key]*act // of the open runs
-	stirred    bool                  // something was applied since Next last had nothing to say
+	acts       map[lifeboat.Key]*act         // of the open runs
+	placed     []*placed                     // orders of the last day, and those still open, oldest first
+	statements map[string]lifeboat.Statement // :: account → the latest
+	stirred    bool                          // something was applied since Next last had nothing to say
 	quietAt    time.Time
 }
 
 // New makes a player without runs. A nil gate lets everything pass.
 func New(view View, book *lifeboat.Book, p *plan.Plan, gate Gate) *Player {
 	return &Player{view: view, book: book, plan: p, gate: gate, advance: approve.NewAdvance(p),
-		byID: map[string]*run{}, acts: map[lifeboat.Key]*act{}}
+		byID: map[string]*run{}, acts: map[lifeboat.Key]*act{}, statements: map[string]lifeboat.Statement{}}
 }
 
 // An act is an intent and where it stands.
@@ -91,7 +95,16 @@ func (p *Player) Apply(at time.Time, e lifeboat.Event) {
 		}
 	case lifeboat.RunFinished:
 		p.end(e.Run)
+	case lifeboat.Statement:
+		p.stated(e)
+	case lifeboat.Reconciled:
+		for _, s := range e.Strange {
+			p.place(at, s.Order, s.Receipt)
+		}
 	case lifeboat.Intent:
+		if e.Order != nil {
+			p.place(at, *e.Order, lifeboat.Receipt{})
+		}
 		if _, n := p.find(e.Run, e.Step); n != nil {
 			a := &act{Intent: e, at: at}
 			n.acts, p.acts[e.Key] = append(n.acts, a), a
@@ -101,6 +114,7 @@ func (p *Player) Apply(at time.Time, e lifeboat.Event) {
 			r.refused[e.Key], r.refusedAt = e.Why, at
 		}
 	case lifeboat.Receipt:
+		p.heard(e)
 		if a := p.acts[e.Key]; a != nil {
 			a.hear(p.byID[a.Run], e)
 		}

@@ -17,12 +17,13 @@ var monday = time.Date(2020, 3, 16, 14, 0, 0, 0, time.UTC)
 
 // world is a View that a test sets by hand.
 type world struct {
-	prices map[string]float64
-	open   bool
-	turn   time.Time
-	age    time.Duration
-	truth  map[string]bool
-	volume map[string]float64 // a million of what is not in it
+	prices  map[string]float64
+	open    bool
+	turn    time.Time
+	age     time.Duration
+	truth   map[string]bool
+	volume  map[string]float64 // a million of what is not in it
+	unknown bool               // no volume is known
 }
 
 func (w *world) Quote(symbol string, at time.Time) (float64, time.Time, lifeboat.Quality) {
@@ -36,10 +37,14 @@ func (w *world) Volume(symbol string) (float64, bool) {
 	if volume, ok := w.volume[symbol]; ok {
 		return volume, true
 	}
+	if w.unknown {
+		return 0, false
+	}
 	return 1e6, true
 }
-func (w *world) MarketOpen(string, time.Time) bool { return w.open }
-func (w *world) Turn(string, time.Time) time.Time  { return w.turn }
+func (w *world) MarketOpen(string, time.Time) bool       { return w.open }
+func (w *world) Session(string, time.Time) time.Duration { return 6*time.Hour + 30*time.Minute }
+func (w *world) Turn(string, time.Time) time.Time        { return w.turn }
 func (w *world) Holds(expr string, _ time.Time) (truth, known bool, values map[string]float64) {
 	truth, known = w.truth[expr]
 	return truth, known, map[string]float64{expr: 1}

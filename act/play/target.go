@@ -17,19 +17,36 @@ const minTrade = 0.005
 // rebalanced is what moves the tradable accounts, each by itself, to where a rebalance step wants them.
 func (p *Player) rebalanced(at time.Time, r *run, n *node) moves {
 	var all moves
-	step := *n.step.Rebalance
-	for _, name := range p.accounts() {
-		a := p.account(at, name, r, n)
-		all.unpriced = append(all.unpriced, a.unpriced...)
-		all.priced += len(a.symbols)
-		sells, buys, cost := p.difference(a, a.targets(step, r.pinned), step)
-		cash := a.cash
-		if len(n.orders(name)) == 0 { // nothing was sold yet: the buys are a preview on what the sales should bring
-			for _, s := range sells {
-				cash += s.quantity.InexactFloat64() * a.price[s.symbol]
+	for _, s := range p.shifts(at, r, n) {
+		all.unpriced = append(all.unpriced, s.unpriced...)
+		all.priced += len(s.symbols)
+		cash := s.cash - s.floor
+		if len(n.orders(s.name)) == 0 { // nothing was sold yet: the buys are a preview on what the sales should bring
+			for _, m := range s.sells {
+				cash += m.quantity.InexactFloat64() * s.price[m.symbol]
 			}
 		}
-		all.sells, all.buys = append(all.sells, sells...), append(all.buys, p.afford(cash, buys, cost)...)
+		all.sells, all.buys = append(all.sells, s.sells...), append(all.buys, p.afford(cash, s.buys, s.cost)...)
+	}
+	return all
+}
+
+// A shift is what would move one account to where a step wants it, before anybody asks whether its cash reaches that far.
+type shift struct {
+	account
+	sells, buys []move
+	cost        float64 // of the buys
+	floor       float64 // of the cash, below which no purchase goes
+}
+
+func (p *Player) shifts(at time.Time, r *run, n *node) []shift {
+	var all []shift
+	step := *n.step.Rebalance
+	for _, name := range p.accounts() {
+		s := shift{account: p.account(at, name, r, n)}
+		s.sells, s.buys, s.cost = p.difference(s.account, s.targets(step, r.pinned), step)
+		s.floor = max(float64(step.CashBuffer)*s.total, p.plan.LimitRules().CashAfter.InexactFloat64())
+		all = append(all, s)
 	}
 	return all
 }
@@ -41,7 +58,7 @@ type account struct {
 	unpriced []string
 	value    map[string]float64
 	price    map[string]float64
-	sold     map[string]float64 // by earlier attempts at the step, at today's price
+	sold     map[string]float64 // by the step so far, at today's price
 	cash     float64
 	total    float64
 	class    func(symbol string) string
@@ -75,7 +92,7 @@ func (p *Player) account(at time.Time, name string, r *run, n *node) account {
 		price, _, quality := p.view.Quote(symbol, at)
 		a.price[symbol] = price
 		a.value[symbol] = price * p.book.Quantity(name, symbol).InexactFloat64()
-		a.sold[symbol] = price * filled(n.earlier, name, symbol, lifeboat.Sell).InexactFloat64()
+		a.sold[symbol] = price * filled(n.all(), name, symbol, lifeboat.Sell).InexactFloat64()
 		a.total += a.value[symbol]
 		if quality != lifeboat.Good || price <= 0 {
 			a.unpriced = append(a.unpriced, symbol)
@@ -100,8 +117,9 @@ func (a account) targets(step plan.Rebalance, pinned plan.Pinned) map[string]flo
 	named := func(symbol string) bool {
 		return slices.ContainsFunc(targets, func(t plan.Target) bool { return t.Of == symbol })
 	}
+	invested := a.total * shrunk(targets, pinned, float64(step.CashBuffer))
 	for _, t := range targets {
-		goal := float64(t.Weight) * a.total
+		goal := float64(t.Weight) * invested
 		if slices.Contains(a.symbols, t.Of) {
 			want[t.Of] += goal
 			continue
@@ -115,6 +133,20 @@ func (a account) targets(step plan.Rebalance, pinned plan.Pinned) map[string]flo
 		}
 	}
 	return want
+}
+
+// shrunk is by what the goals of a model are multiplied so that the buffer stays cash; 1 where the model leaves enough itself.
+func shrunk(targets []plan.Target, pinned plan.Pinned, buffer float64) float64 {
+	invested := 0.0
+	for _, t := range targets {
+		if t.Of != "cash" && pinned.Classes[t.Of] != "cash" {
+			invested += float64(t.Weight)
+		}
+	}
+	if invested <= 1-buffer {
+		return 1
+	}
+	return (1 - buffer) / invested
 }
 
 // reduced is the sentence form: reduce X by a share, then raise cash to a share of the account, selling what is left

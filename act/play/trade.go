@@ -41,11 +41,12 @@ func trade(p *Player, at time.Time, r *run, n *node) said {
 	return p.send(at, r, n, wave)
 }
 
-// send forms the intents of a wave. Of an account in which one of them is held back, none is formed: what was held back would
-// be forgotten once the others have filled.
+// send forms the intents of a wave that pass the pre-flight. Of an account in which one of them is held back, none is formed:
+// what was held back would be forgotten once the others have filled. What can never pass ends the step.
 func (p *Player) send(at time.Time, r *run, n *node, wave []move) said {
 	var events []lifeboat.Event
 	var refusals []string
+	var formed []lifeboat.Order
 	held := map[string]string{} // :: account → why
 	for _, m := range wave {
 		key := r.key(n, m.account, m.symbol, m.side)
@@ -60,10 +61,12 @@ func (p *Player) send(at time.Time, r *run, n *node, wave []move) said {
 		}
 		o.ID = key
 		i := lifeboat.Intent{Key: key, Act: lifeboat.PlaceOrder, Run: r.Run, Step: n.path, Order: &o}
-		if why := p.held(i); why != "" {
-			held[m.account] = why
+		if v, hindered := hinders(p.inspect(at, r, m, i, formed)); hindered && v.Kind != "" {
+			return over(failed(v.Kind, "no order was formed to %s %s %s: %s", m.side, m.quantity, m.symbol, v))
+		} else if hindered {
+			held[m.account] = v.String()
 		}
-		events = append(events, i)
+		events, formed = append(events, i), append(formed, o)
 	}
 	if len(refusals) > 0 && len(n.open()) == 0 {
 		return over(n.settled(refusals))
