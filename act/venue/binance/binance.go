@@ -32,6 +32,7 @@ import (
 
 	"lifeboat"
 	"lifeboat/act/venue"
+	"lifeboat/act/venue/gate"
 	"lifeboat/act/venue/rest"
 )
 
@@ -42,7 +43,7 @@ type Venue struct {
 	cash   string            // Binance's name of the base currency
 	pairs  map[string]string // :: plan's symbol → pair, BTCUSDT
 	rules  map[string]rules  // :: pair → what it permits, as read lately
-	proof  proof             // of what was sent and not answered
+	gate   gate.Gate         // of what was sent and not answered
 	where  map[lifeboat.Key]*watched
 	own    []Address               // where withdrawals may go
 	agreed map[lifeboat.Key]string // :: withdrawal that Binance accepted and has not listed yet → its number
@@ -70,7 +71,7 @@ func New(c venue.Connection) (*Venue, error) {
 		return nil, fmt.Errorf("connect account %q to Binance: a key and a secret are needed", c.Account)
 	}
 	v := &Venue{c: c, cash: c.Theirs(c.Currency), pairs: maps.Clone(c.Symbols), rules: map[string]rules{},
-		where: map[lifeboat.Key]*watched{}, agreed: map[lifeboat.Key]string{}, weight: c.PerMinute, proof: proof{sent: map[lifeboat.Key]time.Time{}}}
+		where: map[lifeboat.Key]*watched{}, agreed: map[lifeboat.Key]string{}, weight: c.PerMinute}
 	if v.weight == 0 {
 		v.weight = perMinute
 	}
@@ -111,7 +112,7 @@ func (v *Venue) Place(ctx context.Context, _ time.Time, o lifeboat.Order) (lifeb
 		return v.again(ctx, there, o, terms, why)
 	case why != "":
 		return v.refused(o.ID, why), nil
-	case v.proof.underWay(o.ID):
+	case v.gate.UnderWay(o.ID):
 		return lifeboat.Receipt{}, fmt.Errorf("Binance: place order: the order %s was sent before and may still arrive; ask for it first", o.ID)
 	}
 	return v.post(ctx, pair, o, terms)
@@ -124,7 +125,7 @@ func (v *Venue) post(ctx context.Context, pair string, o lifeboat.Order, t terms
 	if err != nil {
 		return lifeboat.Receipt{}, err
 	}
-	v.proof.send(o.ID, stamped.Add(window))
+	v.gate.Send(o.ID, stamped.Add(window))
 	v.watch(o.ID, pair)
 	var answer order
 	err = v.wire.signed(ctx, rest.Request{Step: "place order", Method: "POST", Path: "/api/v3/order", Urgent: true}, form, stamped, &answer)
@@ -134,7 +135,7 @@ func (v *Venue) post(ctx context.Context, pair string, o lifeboat.Order, t terms
 	if err != nil {
 		return v.failed(ctx, pair, o, t, err)
 	}
-	v.proof.settled(o.ID)
+	v.gate.Settle(o.ID)
 	receipt, err := v.receipt(o.ID, answer, answer.tradesInAnswer())
 	if err == nil && t.rounded != "" && receipt.Why == "" {
 		receipt.Why = t.rounded
@@ -149,10 +150,10 @@ func (v *Venue) failed(ctx context.Context, pair string, o lifeboat.Order, t ter
 	case !ok:
 		return lifeboat.Receipt{}, err
 	case !e.Reached || e.Throttled:
-		v.proof.settled(o.ID)
+		v.gate.Settle(o.ID)
 		return lifeboat.Receipt{}, err
 	case e.Code == badTime: // refused at the gate, for the clock alone
-		v.proof.settled(o.ID)
+		v.gate.Settle(o.ID)
 		v.wire.forgetTime()
 		return lifeboat.Receipt{}, err
 	case e.Code == rejectedOrder: // by the engine: for want of money, or because the key is open
@@ -166,7 +167,7 @@ func (v *Venue) failed(ctx context.Context, pair string, o lifeboat.Order, t ter
 	case !e.Refused() || e.Code == "" || isUnclear(e.Code):
 		return lifeboat.Receipt{}, err
 	}
-	v.proof.settled(o.ID)
+	v.gate.Settle(o.ID)
 	v.over(o.ID)
 	return v.refused(o.ID, fmt.Sprintf("Binance does not take the order: %s (code %s)", e.Message, e.Code)), nil
 }
@@ -190,7 +191,7 @@ func (v *Venue) Ask(ctx context.Context, _ time.Time, id lifeboat.Key) (lifeboat
 	case found:
 		return v.told(ctx, id, o)
 	}
-	v.proof.settled(id)
+	v.gate.Settle(id)
 	return lifeboat.Receipt{}, fmt.Errorf("Binance: ask for order %s: %w", id, lifeboat.ErrAbsent)
 }
 
@@ -265,7 +266,7 @@ func (v *Venue) find(ctx context.Context, pair string, id lifeboat.Key) (order, 
 
 // told is the receipt of an order, with the trades that its fills were.
 func (v *Venue) told(ctx context.Context, id lifeboat.Key, o order) (lifeboat.Receipt, error) {
-	v.proof.settled(id)
+	v.gate.Settle(id)
 	if _, read := v.rules[o.Symbol]; !read && o.Filled.d.IsPositive() { // without them nobody knows what a fee was taken in
 		if _, _, err := v.rulesOf(ctx, o.Symbol); err != nil {
 			return lifeboat.Receipt{}, err

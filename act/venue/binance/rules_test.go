@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/shopspring/decimal"
 
@@ -64,23 +63,6 @@ func TestFit(t *testing.T) {
 		if (why == "") != (tc.why == "") || !said || why == "" && sent != tc.sent {
 			t.Errorf("%s %s at %s: sent %s, refused with %q", tc.side, tc.quantity, tc.limit, sent, why)
 		}
-	}
-}
-
-// What the remembered requests of a busy day are folded into never ends earlier than theirs did.
-func TestProofIsBounded(t *testing.T) {
-	p := proof{sent: map[lifeboat.Key]time.Time{}}
-	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	p.heard(start)
-	for i := range 3 * sentMax {
-		ends := start.Add(time.Duration(i) * time.Second)
-		p.send(lifeboat.Key(fmt.Sprint(i)), ends)
-		if got := p.ends(lifeboat.Key(fmt.Sprint(i / 2))); got.Before(start.Add(time.Duration(i/2) * time.Second)) {
-			t.Fatalf("the window of %d ends at %s", i/2, got)
-		}
-	}
-	if len(p.sent) > sentMax {
-		t.Errorf("%d are remembered", len(p.sent))
 	}
 }
 

@@ -164,7 +164,7 @@ func (v *Venue) time(ctx context.Context) (time.Time, error) {
 		return time.Time{}, errors.New("Binance: ask for the time: the answer is no time")
 	}
 	v.wire.offset, v.wire.measured = theirs.Sub(ours), ours
-	v.proof.heard(theirs)
+	v.gate.Hear(theirs, ahead+window)
 	return theirs, nil
 }
 

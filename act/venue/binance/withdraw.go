@@ -53,7 +53,7 @@ func (v *Venue) Withdraw(ctx context.Context, key lifeboat.Key, asset, address, 
 		return v.withdrawn(key, w)
 	case v.agreed[key] != "":
 		return v.accepted(key), nil
-	case v.proof.underWay(withdrawalKey(key)):
+	case v.gate.UnderWay(withdrawalKey(key)):
 		return lifeboat.Receipt{}, fmt.Errorf("Binance: withdraw: %s was asked for before and may still arrive; ask for it first", key)
 	}
 	return v.apply(ctx, key, to, quantity)
@@ -68,7 +68,7 @@ func (v *Venue) apply(ctx context.Context, key lifeboat.Key, to Address, quantit
 	if err != nil {
 		return lifeboat.Receipt{}, err
 	}
-	v.proof.send(withdrawalKey(key), stamped.Add(window))
+	v.gate.Send(withdrawalKey(key), stamped.Add(window))
 	var answer struct {
 		ID string `json:"id"`
 	}
@@ -79,19 +79,19 @@ func (v *Venue) apply(ctx context.Context, key lifeboat.Key, to Address, quantit
 	if e, ok := rest.As(err); ok {
 		switch {
 		case !e.Reached || e.Throttled || e.Code == badTime:
-			v.proof.settled(withdrawalKey(key))
+			v.gate.Settle(withdrawalKey(key))
 			if e.Code == badTime {
 				v.wire.forgetTime()
 			}
 		case e.Refused() && e.Code != "" && !isUnclear(e.Code):
-			v.proof.settled(withdrawalKey(key))
+			v.gate.Settle(withdrawalKey(key))
 			return v.notPerformed(key, fmt.Sprintf("Binance does not withdraw: %s (code %s)", e.Message, e.Code)), nil
 		}
 	}
 	if err != nil {
 		return lifeboat.Receipt{}, err
 	}
-	v.proof.settled(withdrawalKey(key))
+	v.gate.Settle(withdrawalKey(key))
 	v.agreed[key] = answer.ID
 	return v.accepted(key), nil
 }
@@ -118,10 +118,10 @@ func (v *Venue) AskWithdrawal(ctx context.Context, key lifeboat.Key) (lifeboat.R
 	if v.agreed[key] != "" {
 		return v.accepted(key), nil
 	}
-	if wait := v.proof.ends(withdrawalKey(key)).Add(listed).Sub(now); wait >= 0 {
+	if wait := v.gate.Ends(withdrawalKey(key)).Add(listed).Sub(now); wait >= 0 {
 		return lifeboat.Receipt{}, fmt.Errorf("Binance: ask for withdrawal: %s is not there, and cannot be proved not to come for another %s", key, wait.Round(time.Second))
 	}
-	v.proof.settled(withdrawalKey(key))
+	v.gate.Settle(withdrawalKey(key))
 	return lifeboat.Receipt{}, fmt.Errorf("Binance: ask for withdrawal %s: %w", key, lifeboat.ErrAbsent)
 }
 
@@ -151,7 +151,7 @@ func (v *Venue) withdrawal(ctx context.Context, key lifeboat.Key) (withdrawal, b
 	}
 	for _, w := range list {
 		if w.Key == string(key) {
-			v.proof.settled(withdrawalKey(key))
+			v.gate.Settle(withdrawalKey(key))
 			delete(v.agreed, key)
 			return w, true, nil
 		}
