@@ -1,6 +1,7 @@
 package binance
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -233,7 +234,9 @@ func (v *Venue) Since(ctx context.Context, _, since time.Time) ([]lifeboat.Place
 	}
 	keep(open, time.Time{})
 	var placed []lifeboat.PlacedOrder
-	sorted := slices.SortedFunc(maps.Values(found), func(a, b order) int { return int(a.Placed - b.Placed) })
+	sorted := slices.SortedFunc(maps.Values(found), func(a, b order) int {
+		return cmp.Or(cmp.Compare(a.Placed, b.Placed), cmp.Compare(a.ID, b.ID))
+	})
 	for _, o := range sorted {
 		v.watch(lifeboat.Key(o.Client), o.Symbol)
 		r, err := v.told(ctx, lifeboat.Key(o.Client), o)
@@ -294,6 +297,6 @@ func (v *Venue) ordersPage(ctx context.Context, pair string, form map[string]str
 	if err := json.Unmarshal(raw, &page); err != nil || page == nil {
 		return nil, fmt.Errorf("Binance: list orders: the answer is no list of orders")
 	}
-	slices.SortFunc(page, func(a, b order) int { return int(a.ID - b.ID) })
+	slices.SortFunc(page, func(a, b order) int { return cmp.Compare(a.ID, b.ID) })
 	return page, nil
 }
