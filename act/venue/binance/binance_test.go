@@ -1,0 +1,542 @@
+package binance_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"lifeboat"
+	"lifeboat/act/venue"
+	"lifeboat/act/venue/binance"
+	"lifeboat/act/venue/binance/binancetest"
+	"lifeboat/act/venue/exchangetest"
+	"lifeboat/act/venue/venuetest"
+)
+
+// settled is when a miss at Binance proves that nothing comes any more.
+const settled = 40 * time.Second
+
+func connection(s *binancetest.Server, address string) venue.Connection {
+	return venue.Connection{
+		Account: exchangetest.Account, Currency: "USD", URL: address, Key: binancetest.Key, Secret: binancetest.Secret,
+		Symbols: map[string]string{"BTC": binancetest.Pair, "USD": "USDT"}, Clock: s.Book.Clock,
+		Client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+	}
+}
+
+// open joins a fresh account at the stand-in, and has heard of its clock, as a daemon has before it sends anything.
+func open(t *testing.T) (*binancetest.Server, *binance.Venue) {
+	t.Helper()
+	s := binancetest.New()
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	return s, join(t, connection(s, server.URL))
+}
+
+func join(t *testing.T, c venue.Connection) *binance.Venue {
+	t.Helper()
+	v, err := binance.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Since(t.Context(), c.Clock.Now(), c.Clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func sale(key string, quantity, limit string) lifeboat.Order {
+	o := lifeboat.Order{ID: lifeboat.NewKey(key), Account: exchangetest.Account, Symbol: "BTC", Side: lifeboat.Sell, Type: lifeboat.Market,
+		Quantity: decimal.RequireFromString(quantity), Arrival: decimal.NewFromInt(50)}
+	if limit != "" {
+		o.Type, o.Limit = lifeboat.Limit, decimal.RequireFromString(limit)
+	}
+	return o
+}
+
+func TestVenue(t *testing.T) {
+	venuetest.Run(t, func(t *testing.T) venuetest.Harness {
+		s, v := open(t)
+		return s.Harness(v)
+	})
+}
+
+// A daemon that starts anew finds every order of the one before it, and sends none a second time.
+func TestAnotherProcess(t *testing.T) {
+	s, v := open(t)
+	server := httptest.NewServer(s)
+	defer server.Close()
+	at := s.Show("50", 1000)
+	filled, resting, canceled := sale("filled", "10", ""), sale("open", "10", "60"), sale("canceled", "10", "60")
+	for _, o := range []lifeboat.Order{filled, resting, canceled} {
+		if _, err := v.Place(t.Context(), at, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := v.Cancel(t.Context(), at, canceled.ID); err != nil {
+		t.Fatal(err)
+	}
+	v = join(t, connection(s, server.URL))
+	for _, o := range []lifeboat.Order{filled, resting, canceled} {
+		asked, err := v.Ask(t.Context(), at, o.ID)
+		again, err2 := v.Place(t.Context(), at, o)
+		if err != nil || err2 != nil || asked.Status != again.Status || !asked.Filled.Equal(again.Filled) {
+			t.Errorf("asked %+v (%v), placed again %+v (%v)", asked, err, again, err2)
+		}
+	}
+	if n := len(s.Orders()); n != 3 {
+		t.Errorf("%d orders at the exchange", n)
+	}
+	placed, err := v.Since(t.Context(), at, at.Add(-time.Hour))
+	if err != nil || len(placed) != 3 || placed[0].Receipt.Status != lifeboat.Filled || placed[0].Order.Symbol != "BTC" || placed[1].Order.Limit.String() != "60" {
+		t.Errorf("listed %+v, %v", placed, err)
+	}
+	if early, err := v.Since(t.Context(), at, time.Time{}); err != nil || len(early) != 3 {
+		t.Errorf("since ever %+v, %v", early, err)
+	}
+}
+
+// A miss proves nothing until Binance's clock says that nothing can come any more.
+func TestProofOfAbsence(t *testing.T) {
+	s := binancetest.New()
+	server := httptest.NewServer(s)
+	defer server.Close()
+	v, err := binance.New(connection(s, server.URL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := s.Show("50", 1000)
+	for _, wait := range []time.Duration{0, 20 * time.Second, 15 * time.Second} { // what an earlier process may have sent
+		s.Book.Clock.Add(wait)
+		if _, err := v.Ask(t.Context(), at, "lb-earlier"); err == nil || errors.Is(err, lifeboat.ErrAbsent) {
+			t.Fatalf("after %s: %v", wait, err)
+		}
+	}
+	s.Book.Clock.Add(settled)
+	if _, err := v.Ask(t.Context(), at, "lb-earlier"); !errors.Is(err, lifeboat.ErrAbsent) {
+		t.Fatal(err)
+	}
+}
+
+// A cut at every byte of the request and of its response leaves exactly one order, found as the flow finds it.
+func TestCutEverywhere(t *testing.T) {
+	s := binancetest.New()
+	server := httptest.NewServer(s)
+	defer server.Close()
+	wire := exchangetest.NewWire(t, server.Listener.Addr().String(), "POST /api/v3/order")
+	c := connection(s, "http://"+wire.Address)
+	c.PerMinute = 1e9
+	v := join(t, c)
+	at := s.Show("50", 100000)
+	s.Book.Clock.Add(settled)
+	cuts, total := 0, 0
+	try := func(c exchangetest.Cut) (whole bool) {
+		cuts++
+		o := sale("cut "+string(rune(cuts)), "0.2", "1000")
+		wire.Next(c)
+		_, err := v.Place(t.Context(), at, o)
+		whole = err == nil
+		for range 20 {
+			if err == nil {
+				break
+			}
+			_, err = v.Ask(t.Context(), at, o.ID)
+			switch {
+			case errors.Is(err, lifeboat.ErrAbsent):
+				_, err = v.Place(t.Context(), at, o)
+			case err != nil:
+				s.Book.Clock.Add(settled)
+			}
+		}
+		total++
+		if _, found := s.Under(string(o.ID)); err != nil || !found || len(s.Orders()) != total {
+			t.Fatalf("cut at %+v: %v, %d orders instead of %d", c, err, len(s.Orders()), total)
+		}
+		if _, err := v.Cancel(t.Context(), at, o.ID); err != nil {
+			t.Fatal(err)
+		}
+		return whole
+	}
+	request, response := 0, 0
+	for ; !try(exchangetest.Cut{Request: request, Response: -1}); request++ {
+	}
+	for ; !try(exchangetest.Cut{Request: -1, Response: response}); response++ {
+	}
+	if request < 300 || response < 300 {
+		t.Errorf("the wire was cut in %d bytes of requests and %d of responses only", request, response)
+	}
+	t.Logf("cut at %d bytes of the request and %d of the response", request, response)
+}
+
+// spoiled answers of a stand-in: the first call of a step gets an answer that no exchange should give.
+type spoiled struct {
+	*binancetest.Server
+	call   string // POST /api/v3/order
+	status int
+	body   string
+	after  bool // the call is carried out first
+	times  int
+	header http.Header
+}
+
+func (s *spoiled) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method+" "+r.URL.Path != s.call || s.times == 0 {
+		s.Server.ServeHTTP(w, r)
+		return
+	}
+	s.times--
+	if s.after {
+		s.Server.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	for name, values := range s.header {
+		w.Header()[name] = values
+	}
+	if s.status == 0 { // the connection breaks in the middle of the answer
+		w.Header().Set("Content-Length", "4000")
+		_, _ = w.Write([]byte(s.body))
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	w.WriteHeader(s.status)
+	_, _ = w.Write([]byte(s.body))
+}
+
+// Whatever Binance answers to a new order, it is rejected with a reason, or nobody claims to know and asking finds out; there
+// is one order in the end, or none that could still come.
+func TestAnswersToAnOrder(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		answer spoiled
+		status lifeboat.ReceiptStatus // of the receipt; "" for an error
+		says   string
+		atOnce bool // that nothing arrived is clear without waiting
+	}{
+		{"a storm", spoiled{status: 503, body: `{"code":-1008,"msg":"Server is currently overloaded"}`, after: true}, "", "overloaded", false},
+		{"a storm without order", spoiled{status: 502, body: "<html>Bad Gateway</html>"}, "", "no answer of its API", false},
+		{"a time-out of the engine", spoiled{status: 408, body: `{"code":-1007,"msg":"Timeout waiting for response from backend server."}`, after: true}, "", "-1007", false},
+		{"a code that says nothing", spoiled{status: 400, body: `{"code":-1006,"msg":"unexpected"}`, after: true}, "", "-1006", false},
+		{"a page", spoiled{status: 200, body: "<html>welcome</html>", after: true}, "", "a page and not JSON", false},
+		{"nothing", spoiled{status: 200, body: "", after: true}, "", "the answer is empty", false},
+		{"half an answer", spoiled{status: 0, body: `{"symbol":"BTCUSDT","orderId":`, after: true}, "", "breaks off", false},
+		{"an answer about another order", spoiled{status: 200, body: `{"orderId":7,"clientOrderId":"lb-other","status":"NEW"}`, after: true}, "", "not about the order", false},
+		{"a price below nothing", spoiled{status: 200, body: `{"orderId":7,"price":"-1"}`, after: true}, "", "not the JSON", false},
+		{"a firewall", spoiled{status: 403, body: "<html>blocked</html>"}, "", "403", false},
+		{"a limit of requests", spoiled{status: 429, body: `{"code":-1003,"msg":"Too much request weight used"}`, header: http.Header{"Retry-After": {"7"}}}, "", "-1003", false},
+		{"a ban", spoiled{status: 418, body: `{"code":-1003,"msg":"IP banned"}`, header: http.Header{"Retry-After": {"7"}}}, "", "IP banned", false},
+		{"clocks apart", spoiled{status: 400, body: `{"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."}`}, "", "recvWindow", true},
+		{"no money", spoiled{status: 400, body: `{"code":-2010,"msg":"Account has insufficient balance for requested action."}`}, lifeboat.OrderRejected, "insufficient balance", false},
+		{"an order it has", spoiled{status: 400, body: `{"code":-2010,"msg":"Duplicate order sent."}`, after: true}, lifeboat.Accepted, "", false},
+		{"a filter", spoiled{status: 400, body: `{"code":-1013,"msg":"Filter failure: PERCENT_PRICE_BY_SIDE"}`}, lifeboat.OrderRejected, "PERCENT_PRICE_BY_SIDE", false},
+		{"a key without the right", spoiled{status: 401, body: `{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}`}, lifeboat.OrderRejected, "permissions", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := binancetest.New()
+			tc.answer.Server, tc.answer.call, tc.answer.times = s, "POST /api/v3/order", 1
+			server := httptest.NewServer(&tc.answer)
+			defer server.Close()
+			v := join(t, connection(s, server.URL))
+			at := s.Show("50", 1000)
+			s.Book.Clock.Add(settled)
+			o := sale(tc.name, "2", "60")
+			r, err := v.Place(t.Context(), at, o)
+			text := r.Why
+			if err != nil {
+				text = err.Error()
+				if !strings.Contains(text, "Binance: place order") {
+					t.Errorf("%q names neither the venue nor the step", text)
+				}
+			}
+			if (tc.status == "") != (err != nil) || r.Status != tc.status || !strings.Contains(text, tc.says) {
+				t.Fatalf("got %+v, %v", r, err)
+			}
+			if tc.status != "" {
+				return
+			}
+			_, err = v.Ask(t.Context(), at, o.ID)
+			if tc.answer.after != (err == nil) && tc.answer.header == nil || !tc.atOnce && errors.Is(err, lifeboat.ErrAbsent) {
+				t.Errorf("asked at once: %v", err)
+			}
+			if _, err := v.Place(t.Context(), at, o); err == nil != tc.answer.after && !tc.atOnce {
+				t.Errorf("placed again before anything was proved: %v", err)
+			}
+			s.Book.Clock.Add(settled)
+			if _, err := v.Ask(t.Context(), at, o.ID); errors.Is(err, lifeboat.ErrAbsent) {
+				_, err = v.Place(t.Context(), at, o)
+			} else if err != nil {
+				t.Error(err)
+			}
+			if n := len(s.Orders()); n != 1 {
+				t.Errorf("%d orders in the end", n)
+			}
+		})
+	}
+}
+
+// held keeps the next new order on its way, and lets it arrive when told.
+type held struct {
+	*binancetest.Server
+	kept *http.Request
+}
+
+func (h *held) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == "POST" && h.kept == nil {
+		body, _ := io.ReadAll(r.Body)
+		h.kept = httptest.NewRequest(r.Method, r.URL.String(), bytes.NewReader(body))
+		h.kept.Header = r.Header
+		panic(http.ErrAbortHandler)
+	}
+	h.Server.ServeHTTP(w, r)
+}
+
+// A request that comes late is found when it comes in time, and refused by Binance when it comes after it was proved absent.
+func TestLateRequest(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		after time.Duration
+		finds bool
+	}{{"in its window", 4 * time.Second, true}, {"after the proof", settled, false}} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := binancetest.New()
+			h := &held{Server: s}
+			server := httptest.NewServer(h)
+			defer server.Close()
+			v := join(t, connection(s, server.URL))
+			at := s.Show("50", 1000)
+			o := sale("late", "2", "60")
+			if _, err := v.Place(t.Context(), at, o); err == nil {
+				t.Fatal("placed")
+			}
+			s.Book.Clock.Add(tc.after)
+			_, err := v.Ask(t.Context(), at, o.ID)
+			if absent := errors.Is(err, lifeboat.ErrAbsent); absent == tc.finds || err == nil {
+				t.Fatalf("before it came: %v", err)
+			}
+			if !tc.finds {
+				if _, err := v.Place(t.Context(), at, o); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.ServeHTTP(httptest.NewRecorder(), h.kept)
+			if r, err := v.Ask(t.Context(), at, o.ID); err != nil || r.Status != lifeboat.Accepted || len(s.Orders()) != 1 {
+				t.Errorf("in the end %+v, %v, %d orders", r, err, len(s.Orders()))
+			}
+		})
+	}
+}
+
+// Each thing that can be wrong with a question is an error that names the venue and the step, and proves nothing.
+func TestBadAnswers(t *testing.T) {
+	for _, tc := range []struct {
+		name, call string
+		status     int
+		body, says string
+	}{
+		{"wrong key", "GET /api/v3/order", 401, `{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}`, "Invalid API-key"},
+		{"wrong signature", "GET /api/v3/order", 400, `{"code":-1022,"msg":"Signature for this request is not valid."}`, "Signature"},
+		{"storm", "GET /api/v3/order", 500, ``, "500"},
+		{"page", "GET /api/v3/order", 200, `<!doctype html>`, "a page and not JSON"},
+		{"torn", "GET /api/v3/order", 0, `{"orderId":1`, "breaks off"},
+		{"another order", "GET /api/v3/order", 200, `{"symbol":"BTCUSDT","orderId":1,"clientOrderId":"lb-x","status":"NEW"}`, "not about the order"},
+		{"a status nobody knows", "GET /api/v3/order", 200, `{"symbol":"BTCUSDT","orderId":1,"clientOrderId":"KEY","status":"MELTED"}`, "MELTED"},
+		{"an amount without end", "GET /api/v3/order", 200, `{"symbol":"BTCUSDT","orderId":1,"clientOrderId":"KEY","status":"NEW","origQty":"1e999999999"}`, "not the JSON"},
+		{"a trade for less than nothing", "GET /api/v3/myTrades", 200, `[{"id":1,"orderId":1,"price":"-5","qty":"1"}]`, "not the JSON"},
+		{"a trade of nothing", "GET /api/v3/myTrades", 200, `[{"id":1,"orderId":1,"price":"5","qty":"0"}]`, "for nothing"},
+		{"a trade of another order", "GET /api/v3/myTrades", 200, `[{"id":1,"orderId":9,"price":"5","qty":"1"}]`, "another order"},
+		{"more than was ordered", "GET /api/v3/myTrades", 200, `[{"id":1,"orderId":1,"price":"5","qty":"100"}]`, "over"},
+		{"no time", "GET /api/v3/time", 200, `{}`, "no time"},
+		{"a pair without rules", "GET /api/v3/exchangeInfo", 200, `{"symbols":[]}`, "0 pairs"},
+		{"no list of open orders", "GET /api/v3/openOrders", 200, `null`, "no list"},
+		{"no balances", "GET /api/v3/account", 200, `{}`, "no balances"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := binancetest.New()
+			o := sale(tc.name, "2", "")
+			p := &spoiled{Server: s, call: tc.call, status: tc.status, body: strings.ReplaceAll(tc.body, "KEY", string(o.ID))}
+			server := httptest.NewServer(p)
+			defer server.Close()
+			v := join(t, connection(s, server.URL))
+			at := s.Show("50", 1000)
+			if _, err := v.Place(t.Context(), at, o); err != nil {
+				t.Fatal(err)
+			}
+			s.Book.Clock.Add(time.Hour)
+			p.times = 1
+			_, err := v.Ask(t.Context(), at, o.ID)
+			if err == nil {
+				_, err = v.State(t.Context(), at)
+			}
+			if err == nil || errors.Is(err, lifeboat.ErrAbsent) || !strings.Contains(err.Error(), tc.says) || !strings.HasPrefix(err.Error(), "Binance: ") {
+				t.Errorf("got %v", err)
+			}
+			if err != nil && (strings.Contains(err.Error(), binancetest.Secret) || strings.Contains(err.Error(), binancetest.Key)) {
+				t.Error("the error holds a key")
+			}
+			if _, err := v.Ask(t.Context(), at, o.ID); err != nil {
+				t.Errorf("the next question: %v", err)
+			}
+		})
+	}
+}
+
+// Trades that come twice count once; an order that is over before its trades are listed is not told to be over.
+func TestTrades(t *testing.T) {
+	for _, tc := range []struct {
+		name, trades string
+		status       lifeboat.ReceiptStatus
+		filled, fee  string
+		why          string
+	}{
+		{"twice", `[{"id":1,"orderId":1,"price":"50","qty":"2","quoteQty":"100","commission":"0.1","commissionAsset":"USDT","time":1700000000000},{"id":1,"orderId":1,"price":"50","qty":"2","quoteQty":"100","commission":"0.1","commissionAsset":"USDT","time":1700000000000}]`, lifeboat.Filled, "2", "0.1", ""},
+		{"late", `[{"id":1,"orderId":1,"price":"50","qty":"0.5","quoteQty":"25","commission":"0.1","commissionAsset":"USDT","time":1700000000000}]`, lifeboat.PartialFill, "0.5", "0.1", "not listed"},
+		{"none yet", `[]`, lifeboat.Accepted, "0", "0", "not listed"},
+		{"fee in what was traded", `[{"id":1,"orderId":1,"price":"50","qty":"2","quoteQty":"100","commission":"0.002","commissionAsset":"BTC","time":1700000000000}]`, lifeboat.Filled, "2", "0.1", ""},
+		{"fee in a third asset", `[{"id":1,"orderId":1,"price":"50","qty":"2","quoteQty":"100","commission":"0.002","commissionAsset":"BNB","time":1700000000000}]`, lifeboat.Filled, "2", "0", "not counted"},
+		{"all digits", `[{"id":1,"orderId":1,"price":"50.12345678","qty":"2","quoteQty":"100.24691356","commission":"0.123456789012345678","commissionAsset":"USDT","time":1700000000000}]`, lifeboat.Filled, "2", "0.123456789012345678", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := binancetest.New()
+			p := &spoiled{Server: s, call: "GET /api/v3/myTrades", status: 200, body: tc.trades}
+			server := httptest.NewServer(p)
+			defer server.Close()
+			v := join(t, connection(s, server.URL))
+			at := s.Show("50", 1000)
+			o := sale(tc.name, "2", "")
+			if _, err := v.Place(t.Context(), at, o); err != nil {
+				t.Fatal(err)
+			}
+			p.times = 1
+			r, err := v.Ask(t.Context(), at, o.ID)
+			if err != nil || r.Status != tc.status || r.Filled.String() != tc.filled || r.Fee.String() != tc.fee || !strings.Contains(r.Why, tc.why) {
+				t.Errorf("got %+v, %v", r, err)
+			}
+		})
+	}
+}
+
+// Clocks that differ by hours change nothing, in either direction, nor does one that jumps.
+func TestClocksApart(t *testing.T) {
+	for _, by := range []time.Duration{-3 * time.Hour, 3 * time.Hour} {
+		s, c := binancetest.New(), &exchangetest.Ahead{By: by}
+		c.Clock = s.Book.Clock
+		server := httptest.NewServer(s)
+		defer server.Close()
+		way := connection(s, server.URL)
+		way.Clock = c
+		v := join(t, way)
+		at := s.Show("50", 1000)
+		if r, err := v.Place(t.Context(), at, sale("apart", "1", "60")); err != nil || r.Status != lifeboat.Accepted {
+			t.Fatalf("by %s: %+v, %v", by, r, err)
+		}
+		c.By += time.Minute // within the time for which the offset is believed
+		if _, err := v.Ask(t.Context(), at, lifeboat.NewKey("apart")); err != nil {
+			t.Errorf("by %s, after a jump: %v", by, err)
+		}
+	}
+}
+
+// A statement has lines and orders of one moment, what is not lifeboat's, and what bars trading.
+func TestState(t *testing.T) {
+	s, v := open(t)
+	at := s.Show("50", 1000)
+	mine, sold := sale("mine", "10", "60"), sale("sold", "20", "")
+	for _, o := range []lifeboat.Order{mine, sold} {
+		if _, err := v.Place(t.Context(), at, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	foreign := sale("", "5", "70")
+	if _, why := s.Place("web_1", foreign); why != "" {
+		t.Fatal(why)
+	}
+	st, err := v.State(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	btc, _ := st.Line("BTC")
+	cash, _ := st.Line("USD")
+	if len(st.Lines) != 2 || btc.Quantity.String() != "80" || btc.Free.String() != "65" || btc.Value.String() != "4000" || !cash.Quantity.Equal(decimal.RequireFromString("1999")) {
+		t.Errorf("lines %+v", st.Lines)
+	}
+	if len(st.Placed) != 2 || len(st.Foreign) != 1 || st.Foreign[0].Limit.String() != "70" || st.Foreign[0].Symbol != "BTC" || !st.BuyingPower.Equal(cash.Free) || st.RequestsLeft == nil || len(st.Barred) != 0 {
+		t.Errorf("statement %+v", st)
+	}
+	s.Status = "HALT"
+	if st, err := v.State(t.Context(), at); err != nil || !strings.Contains(st.Barred["BTC"], "HALT") {
+		t.Errorf("halted: %+v, %v", st.Barred, err)
+	}
+	s.Book.Clock.Add(time.Hour)
+	if r, err := v.Place(t.Context(), at, sale("halted", "1", "60")); err != nil || r.Status != lifeboat.OrderRejected || !strings.Contains(r.Why, "HALT") {
+		t.Errorf("placed while halted: %+v, %v", r, err)
+	}
+	s.Gone = true
+	if st, err := v.State(t.Context(), at); err != nil || !strings.Contains(st.Barred["BTC"], "no pair") || len(st.Placed) != 1 {
+		t.Errorf("with an open order in a pair that is gone: %+v, %v", st, err)
+	}
+	if _, err := v.Ask(t.Context(), at, mine.ID); err == nil || errors.Is(err, lifeboat.ErrAbsent) {
+		t.Errorf("asked for an order in a pair that is gone: %v", err)
+	}
+	if r, err := v.Place(t.Context(), at, sale("gone", "1", "60")); err != nil || r.Status != lifeboat.OrderRejected || !strings.Contains(r.Why, "no pair") {
+		t.Errorf("placed in a pair that is gone: %+v, %v", r, err)
+	}
+}
+
+// Money leaves to the owner's own addresses only, once per key whatever becomes of the answer.
+func TestWithdrawal(t *testing.T) {
+	s := binancetest.New()
+	p := &spoiled{Server: s, call: "POST /sapi/v1/capital/withdraw/apply"}
+	server := httptest.NewServer(p)
+	defer server.Close()
+	v := join(t, connection(s, server.URL))
+	at := s.Show("50", 1000)
+	s.Book.Clock.Add(10 * time.Minute)
+	_ = at
+	one := decimal.NewFromInt(1)
+	ask := func(key lifeboat.Key, address string) (lifeboat.Receipt, error) {
+		return v.Withdraw(t.Context(), key, "BTC", address, "BTC", one)
+	}
+	if r, err := ask("lb-w0", "bc1qmine"); err != nil || r.Status != lifeboat.NotPerformed || s.Withdrawals(nil) != 0 {
+		t.Fatalf("to an address of nobody: %+v, %v", r, err)
+	}
+	v.Own([]binance.Address{{Asset: "BTC", Network: "BTC", Address: "bc1qmine"}})
+	if r, err := ask("lb-w0", "bc1qthief"); err != nil || r.Status != lifeboat.NotPerformed || s.Withdrawals(nil) != 0 {
+		t.Fatalf("to a thief: %+v, %v", r, err)
+	}
+	p.status, p.body, p.times = 504, "<html>", 1 // the request does not arrive
+	if _, err := ask("lb-w1", "bc1qmine"); err == nil {
+		t.Fatal("a gateway's time-out is an answer")
+	}
+	if _, err := ask("lb-w1", "bc1qmine"); err == nil {
+		t.Fatal("asked a second time before the first was proved not to come")
+	}
+	if _, err := v.AskWithdrawal(t.Context(), "lb-w1"); err == nil || errors.Is(err, lifeboat.ErrAbsent) {
+		t.Fatalf("absent at once: %v", err)
+	}
+	s.Book.Clock.Add(6 * time.Minute)
+	if _, err := v.AskWithdrawal(t.Context(), "lb-w1"); !errors.Is(err, lifeboat.ErrAbsent) {
+		t.Fatal(err)
+	}
+	p.after, p.times = true, 1 // it arrives, and the answer is lost
+	if _, err := ask("lb-w1", "bc1qmine"); err == nil {
+		t.Fatal("a gateway's time-out is an answer")
+	}
+	if r, err := ask("lb-w1", "bc1qmine"); err != nil || r.Status != lifeboat.Accepted || s.Withdrawals(nil) != 1 {
+		t.Fatalf("%+v, %v, %d withdrawals", r, err, s.Withdrawals(nil))
+	}
+	if r, err := v.Withdraw(t.Context(), "lb-w1", "BTC", "bc1qmine", "BTC", decimal.NewFromInt(2)); err != nil || r.Status != lifeboat.NotPerformed {
+		t.Errorf("the key of another withdrawal: %+v, %v", r, err)
+	}
+	s.Withdrawals(func(w map[string]any) { w["status"], w["txId"] = 6, "abc" })
+	if r, err := v.AskWithdrawal(t.Context(), "lb-w1"); err != nil || r.Status != lifeboat.Performed || r.Facts["txid"] != "abc" {
+		t.Errorf("sent: %+v, %v", r, err)
+	}
+	if r, err := v.Withdraw(t.Context(), "lb-w2", "BTC", "bc1qmine", "BTC", decimal.NewFromInt(1000)); err != nil || r.Status != lifeboat.NotPerformed {
+		t.Errorf("more than there is: %+v, %v", r, err)
+	}
+}
