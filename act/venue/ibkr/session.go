@@ -183,7 +183,11 @@ func (v *Venue) admitted(ctx context.Context, step string) (string, error) {
 		return "", err
 	case !s.Authenticated:
 		return "", v.nobody(step, s)
-	case account != "":
+	}
+	v.mu.Lock()
+	account = v.account // "" when the session is a new one
+	v.mu.Unlock()
+	if account != "" {
 		return account, nil
 	}
 	return v.enter(ctx, step)
@@ -255,9 +259,9 @@ func (v *Venue) wrongAccount(step, why string) error {
 	return fmt.Errorf("%s: %s: %s: set connect.login of the account %q", name, step, v.scrub(why), v.c.Account)
 }
 
-// numbered reports that an account's number can stand in a path.
-func numbered(account string) bool {
-	return account != "" && len(account) <= 32 && !strings.ContainsFunc(account, func(r rune) bool {
+// numbered reports that the number of an account or of a question can stand in a path.
+func numbered(id string) bool {
+	return id != "" && len(id) <= 64 && !strings.ContainsFunc(id, func(r rune) bool {
 		return !(r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || r == '-' || r == '_')
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strings"
 	"sync"
@@ -27,8 +28,8 @@ type number struct {
 var grouped = regexp.MustCompile(`^-?\d{1,3}(,\d{3})+(\.\d+)?$`)
 
 const (
-	numberMax   = 40 // characters
-	exponentMax = 30 // beyond it nothing is an amount, and writing it out would fill memory
+	numberMax   = 80 // characters
+	exponentMax = 40 // beyond it nothing is an amount, and writing it out would fill memory
 )
 
 func (n *number) UnmarshalJSON(raw []byte) error {
@@ -163,9 +164,14 @@ func (v *Venue) do(ctx context.Context, k kind, r rest.Request, out any) (rest.A
 		return rest.Answer{}, fmt.Errorf("%s: %s: %w", name, r.Step, err)
 	}
 	got, err := v.rest.Do(ctx, r, out)
-	if e, told := rest.As(err); told && gone(e) {
+	switch e, told := rest.As(err); {
+	case told && gone(e):
 		v.lost()
 		return got, v.nobody(r.Step, Session{})
+	case told && e.Status == http.StatusNotFound: // a new session that nobody told of: the account has to be entered again
+		v.mu.Lock()
+		v.account = ""
+		v.mu.Unlock()
 	}
 	return got, err
 }
@@ -173,5 +179,5 @@ func (v *Venue) do(ctx context.Context, k kind, r rest.Request, out any) (rest.A
 // gone reports that the gateway turned a call away for want of a session: it says 401, sends to its login page, or has no
 // bridge to the broker. Nothing of the call was done.
 func gone(e *rest.Error) bool {
-	return e.Status == 401 || e.Status/100 == 3 || (e.Status == 400 || e.Status == 500) && strings.Contains(strings.ToLower(e.Message), "no bridge")
+	return e.Status == http.StatusUnauthorized || e.Status/100 == 3 || (e.Status == http.StatusBadRequest || e.Status == http.StatusInternalServerError) && strings.Contains(strings.ToLower(e.Message), "no bridge")
 }

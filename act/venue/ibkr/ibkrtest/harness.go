@@ -2,6 +2,8 @@ package ibkrtest
 
 import (
 	"context"
+	"io"
+	"log"
 	"net/http/httptest"
 	"sync"
 	"testing"
@@ -93,7 +95,9 @@ func Open(t testing.TB, change func(*Options, *venue.Connection)) *Bench {
 		t.Fatal(err)
 	}
 	if c.URL == "" {
-		b.Server = httptest.NewTLSServer(b.Gateway)
+		b.Server = httptest.NewUnstartedServer(b.Gateway)
+		b.Server.Config.ErrorLog = log.New(io.Discard, "", 0) // who does not trust its certificate says so himself
+		b.Server.StartTLS()
 		t.Cleanup(b.Server.Close)
 		c.URL, c.Client = b.Server.URL+"/v1/api", b.Server.Client()
 	}
