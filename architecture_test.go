@@ -22,7 +22,7 @@ var arrows = map[string][]string{
 	"prose":          {},
 	"secret":         {},
 	"plan":           {"prose", "secret"},
-	"watch/feed":     {"plan", "session", "prose", "watch/state"},
+	"watch/feed":     {"plan", "session", "prose", "secret", "watch/state"},
 	"watch/coverage": {"prose", "watch/state"},
 	"watch/history":  {"session", "prose", "watch/feed"},
 	"watch/signal":   {"plan", "session", "risk", "watch/state", "watch/window"},

@@ -141,7 +141,7 @@ func (d *Daemon) recover() error {
 
 func (d *Daemon) recoverFrom(s *saved) (err error) {
 	o := d.DaemonOptions
-	if d.poller, err = poll.New(o.Plan.Feeds, o.PlanDir, d.client()); err != nil {
+	if d.poller, err = poll.Open(context.Background(), o.Plan.Feeds, poll.Options{Dir: o.PlanDir, Client: d.client(), Vault: d.feedKeys()}); err != nil {
 		return err
 	}
 	if d.guard, err = newGuard(o.Plan); err != nil {

@@ -3,16 +3,12 @@ package plan
 import (
 	"fmt"
 	"math"
-	"net/url"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 	_ "time/tzdata" // a plan names its time zone, and a bare machine knows none
-
-	"lifeboat"
 )
 
 // check looks for what no single value shows: names that nothing answers to, names used twice, circles, sums.
@@ -282,74 +278,6 @@ func (d *decoder) checkHoldings(p *Plan) {
 		} else if !twice {
 			class[h.Symbol] = h
 		}
-	}
-}
-
-// parseURL of a feed. ${NAME} stands for a key from the environment and may be anywhere.
-func parseURL(text string) (*url.URL, error) {
-	if text == "" {
-		return nil, fmt.Errorf("no address")
-	}
-	return url.Parse(environmentForm.ReplaceAllString(text, "x"))
-}
-
-var environmentForm = regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
-
-func (d *decoder) checkFeeds(p *Plan) {
-	seen := map[[2]string]string{}
-	for i, f := range p.Feeds {
-		path := fmt.Sprintf("feeds[%d]", i)
-		u, err := parseURL(f.URL)
-		switch {
-		case (f.URL == "") == (f.File == ""):
-			d.faultAt(path, "a feed wants url or file, one of them", "")
-		case f.URL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http"):
-			d.faultAt(path+".url", "url wants an address that begins with https://", "")
-		case f.URL != "" && u.User != nil:
-			d.faultAt(path+".url", "url holds a password; write ${NAME} and put it in the environment", "")
-		case f.File != "" && !filepath.IsLocal(filepath.FromSlash(f.File)):
-			d.faultAt(path+".file", "file wants a path inside the plan directory", "")
-		case f.File != "" && f.Format == "json":
-			d.faultAt(path+".format", "a file is read as csv", "csv")
-		case f.Format == "json" && f.Path == "":
-			d.faultAt(path, "a json feed wants path, such as $.price", "")
-		case f.Format == "csv" && f.URL != "" && f.Column == "":
-			d.faultAt(path, "a csv feed wants column, the one that holds the value", "")
-		}
-		d.checkRows(f, path)
-		d.checkBounds(f, path)
-		if f.Series == "" {
-			continue
-		}
-		if first, twice := seen[[2]string{f.Series, f.Source}]; twice {
-			d.faultAt(path, fmt.Sprintf("%s from %s is already fed at %s; a second source needs a name of its own", f.Series, f.Source, d.where(first)), "")
-		}
-		seen[[2]string{f.Series, f.Source}] = path
-	}
-}
-
-// checkRows of a feed that answers a list.
-func (d *decoder) checkRows(f Feed, path string) {
-	switch {
-	case f.Rows == "":
-	case f.File != "" || f.Format == "csv":
-		d.faultAt(path+".rows", "rows is for json; the rows of a csv are read without it", "")
-	case f.Time == "":
-		d.faultAt(path, "a feed with rows wants time, or nobody can tell which of them are new", "")
-	}
-}
-
-// checkBounds of what a feed may say.
-func (d *decoder) checkBounds(f Feed, path string) {
-	symbol, column := lifeboat.Series(f.Series).Column()
-	switch {
-	case f.Min != nil && f.Max != nil && *f.Min > *f.Max:
-		d.faultAt(path+".min", fmt.Sprintf("min %v is above max %v: no value could be believed", *f.Min, *f.Max), "")
-	case f.Max != nil && *f.Max <= 0 && !f.Level && column != "volume" && !strings.HasPrefix(symbol, "DGS"):
-		d.faultAt(path+".max", "max leaves no price, as prices are positive; a value that may be zero or negative wants level: true", "")
-	}
-	if written := d.places.at[path+".jump"].node; written != nil && written.kind == scalar && f.Jump == 0 && !d.bad[path+".jump"] {
-		d.faultAt(path+".jump", "a jump of 0 would believe no value that moves; leave it out, or write how far one may move", "")
 	}
 }
 

@@ -34,7 +34,7 @@ func (d *decoder) complete(p *Plan) {
 		fill(&p.People[i].Answers, "yes")
 	}
 	for i := range p.Feeds {
-		completeFeed(&p.Feeds[i])
+		completeFeed(&p.Feeds[i], p.Portfolio.Calendar)
 	}
 	for i := range p.Models {
 		for j := range p.Models[i].Targets {
@@ -92,7 +92,13 @@ func (r *Recovery) complete() {
 	fill(&r.RPO, r.RTO)
 }
 
-func completeFeed(f *Feed) {
+func completeFeed(f *Feed, calendar string) {
+	if known, is := presets[f.From]; is {
+		known.complete(f, calendar)
+	}
+	if f.Plugin != "" {
+		fill(&f.Source, f.Plugin)
+	}
 	fill(&f.Every, Duration(time.Minute))
 	fill(&f.StaleAfter, 5*f.Every)
 	if f.File != "" {

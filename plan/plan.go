@@ -187,13 +187,25 @@ func (t Threat) Score() int { return t.Probability * t.Impact }
 // Priority reports a score above 12.
 func (t Threat) Priority() bool { return t.Score() > 12 }
 
-// Feed is where the daemon gets a series from: an HTTP address that answers JSON or CSV, or a CSV file that grows.
+// Feed is where the daemon gets a series from: a known source by its name, an HTTP address that answers JSON or CSV, a
+// WebSocket, a CSV file that grows, or a plug-in process.
 type Feed struct {
-	Series string `json:"series" plan:"required"`    // what it is about: SPY, VIX, SPY.volume
-	Source string `json:"source"`                    // who says so, for sources that must agree; the host or file when absent
-	URL    string `json:"url,omitempty"`             // ${NAME} in it is taken from the environment, for keys
-	File   string `json:"file,omitempty"`            // relative to the plan directory
-	Format string `json:"format" plan:"of=json|csv"` // csv for files and where a column is named, else json, when absent
+	Series string `json:"series" plan:"required"` // what it is about: SPY, VIX, SPY.volume
+	Source string `json:"source"`                 // who says so, for sources that must agree; the preset, host, file or plug-in when absent
+	// From is a source that lifeboat knows how to ask; ID is all that it needs to be told. See docs/connectors/feeds.md.
+	From string `json:"from,omitempty" plan:"of=defillama|coingecko|fred|stooq|yahoo|coinbase|binance|kraken"`
+	ID   string `json:"id,omitempty"`   // what the source of from calls the series: bitcoin, VIXCLS, BTCUSDT
+	URL  string `json:"url,omitempty"`  // ${NAME} in it is taken from the environment, and {key} from key; wss:// for a WebSocket. With from, another base address of the same API
+	File string `json:"file,omitempty"` // relative to the plan directory
+	// Plugin is a command of the plan that says the series, in the protocol of docs/plugins.md; it must be allowed with --allow-exec.
+	Plugin string `json:"plugin,omitempty" plan:"to=command"`
+	// Key is a reference to the key that the source wants (env:NAME, file:PATH, exec:COMMAND or age:PATH), never the key itself.
+	Key string `json:"key,omitempty"`
+	// Headers are sent along with each request: {Authorization: "Bearer {key}"}.
+	Headers map[string]string `json:"headers,omitempty"`
+	// Subscribe is the message that is sent once a WebSocket is open.
+	Subscribe string `json:"subscribe,omitempty"`
+	Format    string `json:"format" plan:"of=json|csv"` // csv for files and where a column is named, else json, when absent
 	// Path is a JSONPath to the value ($.price), for json.
 	Path string `json:"path,omitempty"`
 	// Column of the value, for csv; of a file in the form of a history, the column called as the series when absent.
@@ -215,8 +227,14 @@ type Feed struct {
 	Level bool `json:"level,omitempty"`
 	// Every is how often it is asked; 1m when absent.
 	Every Duration `json:"every,omitempty"`
-	// StaleAfter is how old a value may be, counted while its market is open; 5 × every when absent.
+	// StaleAfter is how old a value may be, counted while its market is open; 5 × every when absent, and what the source
+	// of from is known to need.
 	StaleAfter Duration `json:"stale_after,omitempty"`
+	// Quorum is how many fresh sources the series takes. While there are fewer it has no data. 1 when absent.
+	Quorum int `json:"quorum,omitempty" plan:"range=1-99"`
+	// PerMinute is how many requests the source's host allows in a minute, for all its feeds together; with from, what the
+	// source is known to allow when absent, else 600.
+	PerMinute int `json:"per_minute,omitempty" plan:"range=1-6000"`
 }
 
 // Signal gives an expression a name that triggers can use.

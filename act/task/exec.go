@@ -26,24 +26,46 @@ func (c *Crew) command(key lifeboat.Key, t lifeboat.Task) (work, error) {
 	if err := readSpec(t.Spec, &step); err != nil {
 		return work{}, err
 	}
-	i := slices.IndexFunc(c.Plan.Commands, func(listed plan.Command) bool { return listed.Name == step.Command })
-	switch {
-	case i < 0:
-		return work{}, fmt.Errorf("the plan lists no command %q", step.Command)
-	case !slices.Contains(c.Allowed, step.Command):
-		return work{}, fmt.Errorf("the daemon was not started with leave to run %q", step.Command)
-	case len(c.Plan.Commands[i].Run) == 0 || !filepath.IsAbs(c.Plan.Commands[i].Run[0]):
-		return work{}, fmt.Errorf("the command %q does not name its program by its full path", step.Command)
-	}
-	listed := c.Plan.Commands[i]
-	dir, err := c.inside(listed.Dir)
+	run, dir, err := c.listed(step.Command)
 	if err != nil {
 		return work{}, err
 	}
-	args := append(slices.Clone(listed.Run[1:]), step.Args...)
+	args := append(slices.Clone(run[1:]), step.Args...)
 	return work{limit: time.Duration(step.Timeout), do: func(ctx context.Context) lifeboat.Receipt {
-		return c.run(ctx, key, exec.CommandContext(ctx, listed.Run[0], args...), dir)
+		return c.run(ctx, key, exec.CommandContext(ctx, run[0], args...), dir)
 	}}, nil
+}
+
+// listed finds a command of the plan that may run on this machine.
+func (c *Crew) listed(name string) (run []string, dir string, err error) {
+	i := slices.IndexFunc(c.Plan.Commands, func(listed plan.Command) bool { return listed.Name == name })
+	switch {
+	case i < 0:
+		return nil, "", fmt.Errorf("the plan lists no command %q", name)
+	case !slices.Contains(c.Allowed, name):
+		return nil, "", fmt.Errorf("the daemon was not started with leave to run %q", name)
+	case len(c.Plan.Commands[i].Run) == 0 || !filepath.IsAbs(c.Plan.Commands[i].Run[0]):
+		return nil, "", fmt.Errorf("the command %q does not name its program by its full path", name)
+	}
+	dir, err = c.inside(c.Plan.Commands[i].Dir)
+	return c.Plan.Commands[i].Run, dir, err
+}
+
+// Companion prepares a command of the plan that runs beside lifeboat, not started yet, and what stops it and all that it
+// started at once. It is told to stop when ctx ends, and sees as little of the environment as a step's command.
+func (c *Crew) Companion(ctx context.Context, name string) (command *exec.Cmd, kill func(), err error) {
+	run, dir, err := c.listed(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	command = exec.CommandContext(ctx, run[0], run[1:]...)
+	command.Dir, command.Env, command.WaitDelay = dir, minimal(""), graceTime
+	asGroup(command)
+	return command, func() {
+		if command.Process != nil {
+			killGroup(command)
+		}
+	}, nil
 }
 
 // run runs a command to its end, or to the end of ctx with everything that it started.
@@ -77,8 +99,11 @@ func (c *Crew) run(ctx context.Context, key lifeboat.Key, command *exec.Cmd, dir
 
 // minimal is all of the environment that a command sees: none of lifeboat's own secrets.
 func minimal(key lifeboat.Key) []string {
-	return []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + os.Getenv("HOME"), "LANG=C.UTF-8",
-		"LIFEBOAT_KEY=" + string(key)}
+	all := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + os.Getenv("HOME"), "LANG=C.UTF-8"}
+	if key != "" {
+		all = append(all, "LIFEBOAT_KEY="+string(key))
+	}
+	return all
 }
 
 // bare is an error without the path that the operating system puts before it.

@@ -66,23 +66,28 @@ var (
 	errCircles   = errors.New("it redirects in circles")
 )
 
-// get asks an address once. Errors name neither the address nor what it holds.
-func (p *Poller) get(ctx context.Context, a address) ([]byte, error) {
+// get asks an address once. Errors name neither the address nor what it holds. An answer that the source says has not
+// changed is the last one.
+func (p *Poller) get(ctx context.Context, t *target) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, string(a), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, string(t.address), nil)
 	if err != nil {
 		return nil, errors.New("the url cannot be asked")
 	}
 	request.Header.Set("Accept", "application/json, text/csv;q=0.9, */*;q=0.5")
 	request.Header.Set("User-Agent", "lifeboat")
+	t.ask(request.Header)
 	response, err := p.client.Do(request)
 	if err != nil {
 		return nil, discreet(ctx, err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("it answers %d %s", response.StatusCode, http.StatusText(response.StatusCode))
+	switch {
+	case response.StatusCode == http.StatusNotModified && t.body != nil:
+		return t.body, nil
+	case response.StatusCode != http.StatusOK:
+		return nil, refused{response.StatusCode, response.Header.Get("Retry-After")}
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, answerMax+1))
 	switch {
@@ -91,6 +96,7 @@ func (p *Poller) get(ctx context.Context, a address) ([]byte, error) {
 	case len(body) > answerMax:
 		return nil, errTooLong
 	}
+	t.keep(response.Header, body)
 	return body, nil
 }
 

@@ -79,12 +79,12 @@ func (f *feed) isEmpty(document any) bool {
 }
 
 func (f *feed) observe(document any) (o observation, err error) {
-	o.series = lifeboat.Series(f.Series)
-	if o.text, err = one(f.value, document); err != nil {
+	o.Series = lifeboat.Series(f.Series)
+	if o.Text, err = one(f.value, document); err != nil {
 		return o, err
 	}
 	if f.time != nil {
-		o.time, err = one(f.time, document)
+		o.Time, err = one(f.time, document)
 	}
 	return o, err
 }
@@ -203,10 +203,10 @@ func (c *columns) rows(text []byte) ([]observation, error) {
 			continue
 		}
 		for _, v := range c.values {
-			o := observation{series: v.series, text: strings.Clone(record[v.field])}
+			o := observation{Series: v.series, Text: strings.Clone(record[v.field])}
 			if c.time >= 0 {
-				if o.time = strings.Clone(strings.TrimSpace(record[c.time])); o.time == "" {
-					o.time = "nothing"
+				if o.Time = strings.Clone(strings.TrimSpace(record[c.time])); o.Time == "" {
+					o.Time = "nothing"
 				}
 			}
 			said = append(said, o)
@@ -218,10 +218,10 @@ func (c *columns) rows(text []byte) ([]observation, error) {
 func lastOfEach(said []observation) []observation {
 	var kept []observation
 	for _, o := range slices.Backward(said) {
-		if _, blank, _ := tape.ParseValue(o.text, "", true); blank {
+		if _, blank, _ := tape.ParseValue(o.Text, "", true); blank {
 			continue
 		}
-		if !slices.ContainsFunc(kept, func(k observation) bool { return k.series == o.series }) {
+		if !slices.ContainsFunc(kept, func(k observation) bool { return k.Series == o.Series }) {
 			kept = append(kept, o)
 		}
 	}

@@ -28,7 +28,9 @@ import (
 
 	"lifeboat"
 	"lifeboat/plan"
+	"lifeboat/secret"
 	"lifeboat/watch/feed/tape"
+	"lifeboat/watch/feed/word"
 )
 
 // Clock is where the caller takes the time from that Poll is given and Next is slept until.
@@ -39,9 +41,8 @@ const (
 	answerMax  = 1 << 20          // bytes of one answer, or of what is read from a file at once
 	atOnceMax  = 4                // sources asked in parallel
 	backoffMax = 5 * time.Minute
-	everyMin   = time.Minute     // when a feed does not say
-	idle       = time.Hour       // between polls of no feeds at all
-	aheadMax   = 5 * time.Minute // by which a source's clock may lead ours
+	everyMin   = time.Minute // when a feed does not say
+	idle       = time.Hour   // between polls of no feeds at all
 	// RowsMax bounds the readings of one answer. Of a longer list the newest count: what matters now must not wait
 	// behind what has been. It is more than any exchange answers at once.
 	RowsMax = 2000
@@ -49,34 +50,58 @@ const (
 
 // Poller asks the feeds of one plan. Its methods are not for concurrent use.
 type Poller struct {
-	feeds  []*feed
-	client *http.Client
-	idle   time.Time
+	feeds   []*feed
+	client  *http.Client
+	idle    time.Time
+	targets map[string]*target // :: what is asked → it
+	hosts   map[string]*host
 }
 
 // A feed is one line of the plan, and how it has been going.
 type feed struct {
 	plan.Feed
-	address  address // expanded; zero for a file
+	target   *target // nil for a file
+	alone    *target // that asks for this feed only; the same where nothing is shared
 	file     *tail   // nil for an address
 	rows     jp.Expr // nil where the answer is one value
 	value    jp.Expr
 	time     jp.Expr
 	due      time.Time
 	failures int
-	last     map[lifeboat.Series]time.Time // the source's own time of what it last said
+	waits    time.Time // since when it was due and found no room at its host; zero when it does not wait
+	waited   bool      // this time, before it was asked
+	late     bool      // it waits for its host's turn, and everybody knows
+	last     word.Memory
 }
 
-// New prepares the feeds of a plan in a directory. References to the environment in addresses are looked up now; the
-// error of one that is missing names it. A nil client is a plain one; timeouts and redirects are the Poller's own.
+// Options say what a Poller asks with.
+type Options struct {
+	Dir    string        // of the plan, where files lie
+	Client *http.Client  // a plain one when nil; timeouts and redirects are the Poller's own
+	Vault  *secret.Vault // reads the keys that feeds refer to; one of the environment and of files in Dir when nil
+}
+
+// New is Open with the environment's keys.
 func New(feeds []plan.Feed, dir string, client *http.Client) (*Poller, error) {
-	p := &Poller{client: guarded(client)}
-	for _, planned := range feeds {
-		f, err := newFeed(planned, dir)
+	return Open(context.Background(), feeds, Options{Dir: dir, Client: client})
+}
+
+// Open prepares those feeds of a plan that are asked. Their keys, by reference or from the environment, are read now; the
+// error of one that is missing names the reference.
+func Open(ctx context.Context, feeds []plan.Feed, o Options) (*Poller, error) {
+	if o.Vault == nil {
+		o.Vault = &secret.Vault{Dir: o.Dir}
+	}
+	p := &Poller{client: guarded(o.Client), targets: map[string]*target{}, hosts: map[string]*host{}}
+	for _, r := range plan.Requests(feeds) {
+		if r.Streams() {
+			continue
+		}
+		f, err := p.open(ctx, r, o)
 		if err != nil {
 			return nil, &lifeboat.Problem{
 				Reason: "plan-invalid",
-				What:   fmt.Sprintf("the feed of %s from %s cannot be used: %v", planned.Series, planned.Source, err),
+				What:   fmt.Sprintf("the feed of %s from %s cannot be used: %v", r.Series, r.Source, err),
 				Money:  "nothing was sent",
 				Next:   "mend the feed, or set the variable, and run lifeboat check",
 				Err:    err,
@@ -87,17 +112,23 @@ func New(feeds []plan.Feed, dir string, client *http.Client) (*Poller, error) {
 	return p, nil
 }
 
-func newFeed(planned plan.Feed, dir string) (f *feed, err error) {
-	f = &feed{Feed: planned, last: map[lifeboat.Series]time.Time{}}
+func (p *Poller) open(ctx context.Context, r plan.Request, o Options) (f *feed, err error) {
+	planned := r.Feed
+	f = &feed{Feed: planned, last: word.Memory{}}
 	if f.Every <= 0 {
 		f.Every = plan.Duration(everyMin)
 	}
 	if planned.File != "" {
-		f.file = newTail(dir, planned.File)
+		f.file = newTail(o.Dir, planned.File)
 		return f, nil
 	}
-	if f.address, err = expand(planned.URL); err != nil {
+	if f.target, err = p.aim(ctx, planned.URL, planned, o.Vault); err != nil {
 		return nil, err
+	}
+	if f.alone = f.target; r.Alone != "" && r.Alone != planned.URL {
+		if f.alone, err = p.aim(ctx, r.Alone, planned, o.Vault); err != nil {
+			return nil, err
+		}
 	}
 	if planned.Format != "json" {
 		return f, nil
@@ -143,21 +174,26 @@ func (p *Poller) Next() time.Time {
 func (p *Poller) Poll(ctx context.Context, at time.Time) ([]lifeboat.Reading, []error) {
 	p.idle = at.Add(idle)
 	var due []*feed
-	for _, f := range p.feeds {
+	var problems []error
+	for _, f := range p.inTurn(at) {
 		if !f.due.After(at) {
 			due = append(due, f)
+		} else if f.lateNews() {
+			problems = append(problems, f.problem(errLate))
 		}
 	}
-	answers := p.ask(ctx, due)
+	answers := p.ask(ctx, at, due)
+	for i, f := range due {
+		if a := &answers[i]; a.err == nil && f.file == nil {
+			a.seen, a.err = f.decode(a.body)
+		}
+	}
+	parted := p.part(at, due, answers)
 	var readings []lifeboat.Reading
-	var problems []error
 	for i, f := range due {
 		said, err := answers[i].seen, answers[i].err
-		if ctx.Err() != nil && err != nil {
+		if ctx.Err() != nil && err != nil || parted[f] {
 			continue
-		}
-		if err == nil && f.file == nil {
-			said, err = f.decode(answers[i].body)
 		}
 		if f.schedule(at, err) {
 			problems = append(problems, f.problem(err))
@@ -169,6 +205,79 @@ func (p *Poller) Poll(ctx context.Context, at time.Time) ([]lifeboat.Reading, []
 	return readings, problems
 }
 
+// inTurn lets the feeds that are due take their turn at their host: who has waited longest first, and who finds no room
+// is due when there is. It returns the feeds that were due, in the order of the plan.
+func (p *Poller) inTurn(at time.Time) []*feed {
+	var were []*feed
+	for _, f := range p.feeds {
+		if !f.due.After(at) {
+			were = append(were, f)
+		}
+	}
+	admitted := map[*target]bool{}
+	for _, f := range slices.SortedStableFunc(slices.Values(were), func(a, b *feed) int { return a.since().Compare(b.since()) }) {
+		if f.target == nil || admitted[f.target] {
+			continue
+		}
+		if room := f.target.host.room(at); room.After(at) {
+			if f.waits.IsZero() {
+				f.waits = f.due
+			}
+			f.due = room
+			continue
+		}
+		admitted[f.target] = true
+	}
+	for _, f := range were {
+		if f.target == nil || admitted[f.target] {
+			f.waited = !f.waits.IsZero()
+			f.due, f.waits = at, time.Time{}
+		}
+	}
+	return were
+}
+
+// since when a feed has been due.
+func (f *feed) since() time.Time {
+	if f.waits.IsZero() {
+		return f.due
+	}
+	return f.waits
+}
+
+// lateNews reports, once, that a feed waits for its host longer than it may.
+func (f *feed) lateNews() bool {
+	if f.late || f.failures > 0 || f.waits.IsZero() || f.due.Sub(f.waits) < time.Duration(f.Every) {
+		return false
+	}
+	f.late = true
+	return true
+}
+
+// part lets feeds that shared a request be asked one by one from now on, where the source refused all for one of them, or
+// nothing in its answer could be read.
+func (p *Poller) part(at time.Time, due []*feed, answers []answer) map[*feed]bool {
+	failed := map[*target]bool{}
+	for i, f := range due {
+		if f.target == nil || f.alone == f.target {
+			continue
+		}
+		var r refused
+		bad := answers[i].err != nil && (answers[i].body != nil || errors.As(answers[i].err, &r) && r.whole())
+		if before, asked := failed[f.target]; !asked || before {
+			failed[f.target] = bad
+		}
+	}
+	parted := map[*feed]bool{}
+	for _, f := range p.feeds {
+		if failed[f.target] && f.alone != f.target {
+			f.target, f.due = f.alone, at
+			parted[f] = true
+		}
+	}
+	return parted
+}
+
 // An answer is the body of an address, or what a file has gained.
 type answer struct {
 	body []byte
@@ -177,17 +286,17 @@ type answer struct {
 }
 
 // ask gets the answers of feeds, one address only once, a few at a time.
-func (p *Poller) ask(ctx context.Context, due []*feed) []answer {
+func (p *Poller) ask(ctx context.Context, at time.Time, due []*feed) []answer {
 	answers := make([]answer, len(due))
-	first := map[address]int{}
+	first := map[*target]int{}
 	slots := make(chan struct{}, atOnceMax)
 	var wait sync.WaitGroup
 	for i, f := range due {
 		if f.file == nil {
-			if _, asked := first[f.address]; asked {
+			if _, asked := first[f.target]; asked {
 				continue
 			}
-			first[f.address] = i
+			first[f.target] = i
 		}
 		wait.Go(func() {
 			slots <- struct{}{}
@@ -195,14 +304,19 @@ func (p *Poller) ask(ctx context.Context, due []*feed) []answer {
 			if f.file != nil {
 				answers[i].seen, answers[i].err = f.file.read(f.Feed, len(f.last) > 0)
 			} else {
-				answers[i].body, answers[i].err = p.get(ctx, f.address)
+				answers[i].body, answers[i].err = p.get(ctx, f.target)
 			}
 		})
 	}
 	wait.Wait()
+	for i, f := range due { // in the order of the plan, whoever answered first
+		if f.file == nil && first[f.target] == i {
+			f.target.host.heard(at, answers[i].err)
+		}
+	}
 	for i, f := range due {
 		if f.file == nil {
-			answers[i] = answers[first[f.address]]
+			answers[i] = answers[first[f.target]]
 		}
 	}
 	return answers
@@ -213,6 +327,7 @@ func (f *feed) schedule(at time.Time, err error) bool {
 	every := time.Duration(f.Every)
 	if err == nil {
 		f.failures = 0
+		f.late = f.late && f.waited
 		f.due = at.Add(every)
 		return false
 	}
@@ -238,11 +353,7 @@ func (f *feed) problem(err error) error {
 }
 
 // An observation is one value as it stands at the source.
-type observation struct {
-	series lifeboat.Series
-	text   string
-	time   string // "" when the source tells none
-}
+type observation = word.Said
 
 // news turns observations into readings, without those the source has given before.
 func (f *feed) news(at time.Time, said []observation) []lifeboat.Reading {
@@ -251,31 +362,9 @@ func (f *feed) news(at time.Time, said []observation) []lifeboat.Reading {
 	}
 	var readings []lifeboat.Reading
 	for _, o := range said[max(0, len(said)-RowsMax):] {
-		symbol, bar := o.series.Column()
-		r := lifeboat.Reading{Series: o.series, Source: f.Source}
-		v, blank, why := tape.ParseValue(o.text, bar, f.Level || tape.IsLevel(symbol))
-		if blank {
-			continue
+		if r, news := f.last.Reading(o, f.Source, f.Level, at); news {
+			readings = append(readings, r)
 		}
-		if why != "" {
-			why = short(o.text) + " " + why
-		}
-		if o.time != "" {
-			when, fault := sourceTime(o.time, at)
-			if fault != "" {
-				why = fault
-			} else if last, spoken := f.last[o.series]; spoken && !when.After(last) {
-				continue
-			} else {
-				r.At, f.last[o.series] = when, when
-			}
-		}
-		if why != "" {
-			r.Quality, r.Why = lifeboat.Suspect, why
-		} else {
-			r.Value = v
-		}
-		readings = append(readings, r)
 	}
 	return readings
 }
@@ -287,7 +376,7 @@ func finished(at time.Time, rows []observation) []observation {
 	var lost *observation
 	ends := map[string]time.Time{}
 	for i, o := range rows {
-		end, form := tape.ParseTime(o.time)
+		end, form := tape.ParseTime(o.Time)
 		if form == tape.Date {
 			end = end.AddDate(0, 0, 1)
 		}
@@ -295,42 +384,18 @@ func finished(at time.Time, rows []observation) []observation {
 		case form == tape.NoTime:
 			lost = &rows[i]
 		case !end.After(at):
-			ends[o.time] = end
+			ends[o.Time] = end
 			done = append(done, o)
 		}
 	}
-	slices.SortStableFunc(done, func(a, b observation) int { return ends[a.time].Compare(ends[b.time]) })
+	slices.SortStableFunc(done, func(a, b observation) int { return ends[a.Time].Compare(ends[b.Time]) })
 	if lost != nil {
 		done = append(done, *lost)
 	}
 	return done
 }
 
-// sourceTime reads when a value was true. A bare date stands for all of its day: the value is of now while the day
-// lasts, and of the day's end in UTC afterwards.
-func sourceTime(text string, at time.Time) (when time.Time, fault string) {
-	when, form := tape.ParseTime(text)
-	switch {
-	case form == tape.NoTime:
-		return when, "its time " + short(text) + " is no date"
-	case form == tape.Date && when.After(at.AddDate(0, 0, 1)), form != tape.Date && when.After(at.Add(aheadMax)):
-		return when, "its time " + short(text) + " lies in the future"
-	case form == tape.Date:
-		if end := when.AddDate(0, 0, 1); end.Before(at) {
-			return end, ""
-		}
-		return at.UTC(), ""
-	}
-	return when.UTC(), ""
-}
-
-// short quotes foreign text, cut so that it fits into a sentence.
-func short(text string) string {
-	const runesMax = 40
-	if runes := []rune(text); len(runes) > runesMax {
-		text = string(runes[:runesMax]) + "…"
-	}
-	return fmt.Sprintf("%q", text)
-}
-
-var errTooLong = errors.New("the answer is larger than 1 MiB")
+var (
+	errTooLong = errors.New("the answer is larger than 1 MiB")
+	errLate    = errors.New("its host has been asked as often as it allows (per_minute), or asked for time")
+)

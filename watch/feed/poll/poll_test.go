@@ -20,6 +20,8 @@ import (
 
 	"lifeboat"
 	"lifeboat/plan"
+	"lifeboat/secret"
+	"lifeboat/watch/feed/word"
 )
 
 var noon = time.Date(2020, 3, 16, 12, 0, 0, 0, time.UTC)
@@ -101,7 +103,7 @@ func TestDecode(t *testing.T) {
 				tt.feed.Series = "BTC"
 			}
 			f, err := newFeed(tt.feed, "")
-			if f == nil || f.address == "" && err != nil {
+			if f == nil || f.target.address == "" && err != nil {
 				tt.feed.URL = "https://example.org"
 				if f, err = newFeed(tt.feed, ""); err != nil {
 					t.Fatal(err)
@@ -416,7 +418,7 @@ func sound(t *testing.T, readings []lifeboat.Reading, err error) {
 	for _, r := range readings {
 		good := r.Quality == lifeboat.Good && r.Why == "" && r.Value == r.Value && r.Value > 0 || r.Series == "BTC.volume" && r.Value == 0
 		suspect := r.Quality == lifeboat.Suspect && r.Why != "" && r.Value == 0
-		if !good && !suspect || r.At.After(noon.Add(aheadMax)) {
+		if !good && !suspect || r.At.After(noon.Add(word.AheadMax)) {
 			t.Fatalf("%+v", r)
 		}
 	}
@@ -488,4 +490,10 @@ func add(t *testing.T, path, text string) {
 	if _, err := file.WriteString(text); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// newFeed is one line of a plan on its own.
+func newFeed(planned plan.Feed, dir string) (*feed, error) {
+	p := &Poller{client: guarded(nil), targets: map[string]*target{}, hosts: map[string]*host{}}
+	return p.open(context.Background(), plan.Request{Feed: planned}, Options{Dir: dir, Vault: &secret.Vault{Dir: dir}})
 }
