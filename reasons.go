@@ -40,6 +40,8 @@ var Reasons = map[Reason]struct {
 		"Use another --data directory."},
 	"venue-changed": {Conflict, "The plan gives an account another venue while an order of it is open at the old one. Asked for at the new one it would seem absent, and be sent a second time.",
 		"Start with the plan as it was until the order has ended, or cancel it at the venue; then change the plan."},
+	"venue-down": {Transient, "The venue of an account does not answer, or not in a way that can be trusted. Nothing is known of the account, which is not the same as nothing being there.",
+		"Try again; lifeboat status says since when a running daemon cannot reach it."},
 	"venue-unusable": {Invalid, "The way to the venue of an account cannot be opened: a key is not where the plan says, or the connection is incomplete. Nothing was sent there.",
 		"Do what the message says: put the key where the reference points, with rights for its owner alone."},
 	"not-loopback": {Denied, "The daemon has no sign-in yet, so it refuses to listen where other machines can reach it.",

@@ -12,6 +12,9 @@ import (
 
 	"lifeboat"
 	"lifeboat/act/venue"
+	"lifeboat/act/venue/alpaca"
+	"lifeboat/act/venue/binance"
+	"lifeboat/act/venue/ibkr"
 	"lifeboat/plan"
 	"lifeboat/secret"
 )
@@ -24,8 +27,27 @@ type Connector struct {
 	open  func(venue.Connection) (venue.Venue, error)
 }
 
-// Connectors are all of them; docs/connectors is held to this list.
-var Connectors = []Connector{}
+// Connectors are all of them; each has a page in docs/connectors.
+var Connectors = []Connector{
+	{"alpaca", alpaca.Name, "shares and funds in the United States, by Alpaca's trading API", opens(alpaca.New)},
+	{"ibkr", "Interactive Brokers", "shares and funds, by the Client Portal gateway on the owner's machine", opens(newIBKR)},
+	{"binance", "Binance", "spot pairs and withdrawals, by Binance's REST API", opens(binance.New)},
+}
+
+// keptAlive is Interactive Brokers with its session kept alive.
+type keptAlive struct{ *ibkr.Venue }
+
+func newIBKR(c venue.Connection) (keptAlive, error) {
+	v, err := ibkr.New(c)
+	return keptAlive{v}, err
+}
+
+// Run keeps the session until ctx ends. How it stands shows in every call that fails without it.
+func (k keptAlive) Run(ctx context.Context) error { return k.Venue.Run(ctx, nil) }
+
+func opens[V venue.Venue](open func(venue.Connection) (V, error)) func(venue.Connection) (venue.Venue, error) {
+	return func(c venue.Connection) (venue.Venue, error) { return open(c) }
+}
 
 // Connect opens the way to the venue of an account. Its keys are read now, and nothing is sent yet.
 func Connect(ctx context.Context, p *plan.Plan, a plan.Account, vault *secret.Vault, clock lifeboat.Clock, log *slog.Logger) (v venue.Venue, name string, err error) {

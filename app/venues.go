@@ -92,7 +92,7 @@ func (d *Daemon) accounts() []string {
 
 // openVenues opens the venue of each account: the real one that the plan names, or else a simulated broker.
 func (d *Daemon) openVenues() (*venue.Desk, error) {
-	vault := &secret.Vault{Dir: d.PlanDir, Command: d.allowedCommand}
+	vault := &secret.Vault{Dir: d.PlanDir, Command: commandsOf(d.DaemonOptions.Plan, d.AllowExec)}
 	traders := map[string]venue.Venue{}
 	for _, name := range d.accounts() {
 		account, known := d.DaemonOptions.Plan.Account(name)
@@ -111,14 +111,16 @@ func (d *Daemon) openVenues() (*venue.Desk, error) {
 	return desk, nil
 }
 
-// allowedCommand is a command of the plan that may run here.
-func (d *Daemon) allowedCommand(name string) ([]string, error) {
-	for _, c := range d.DaemonOptions.Plan.Commands {
-		if c.Name == name && slices.Contains(d.AllowExec, name) {
-			return c.Run, nil
+// commandsOf a plan that may run here.
+func commandsOf(p *plan.Plan, allowed []string) func(name string) ([]string, error) {
+	return func(name string) ([]string, error) {
+		for _, c := range p.Commands {
+			if c.Name == name && slices.Contains(allowed, name) {
+				return c.Run, nil
+			}
 		}
+		return nil, fmt.Errorf("the command %s is not allowed here: it has to stand in the plan, and be named with --allow-exec", name)
 	}
-	return nil, fmt.Errorf("the command %s is not allowed here: it has to stand in the plan, and be named with --allow-exec", name)
 }
 
 func (d *Daemon) openRemote(a plan.Account, vault *secret.Vault) (venue.Venue, error) {

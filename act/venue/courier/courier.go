@@ -302,6 +302,9 @@ func (c *Courier) Run(ctx context.Context) error {
 	if s, ok := c.Venue.(Listener); ok {
 		group.Go(func() error { return c.listen(ctx, s) })
 	}
+	if r, ok := c.Venue.(Runner); ok {
+		group.Go(func() error { return r.Run(ctx) })
+	}
 	return group.Wait()
 }
 
@@ -309,4 +312,10 @@ func (c *Courier) Run(ctx context.Context) error {
 // may have: after the stream was away. Listen ends with ctx, and by itself only with an error.
 type Listener interface {
 	Listen(ctx context.Context, moved func(lifeboat.Key)) error
+}
+
+// Runner is a venue that has something to do all the time: a session to keep alive. Run ends with ctx, and by itself only
+// when going on would be wrong.
+type Runner interface {
+	Run(ctx context.Context) error
 }
