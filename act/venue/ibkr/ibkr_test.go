@@ -259,13 +259,18 @@ func TestRevival(t *testing.T) {
 	if r, err := b.Venue.Place(t.Context(), at, sell("after", 1, "60")); err != nil || r.Status != lifeboat.Accepted {
 		t.Fatalf("%+v, %v", r, err)
 	}
+	b.Gateway.Restart()
+	at = b.Clock.Pass(2 * time.Minute)
+	if r, err := b.Venue.Place(t.Context(), at, sell("after the next", 1, "60")); err != nil || r.Status != lifeboat.Accepted {
+		t.Fatalf("%+v, %v", r, err)
+	}
 	b.Gateway.Compete(true)
 	b.Clock.Pass(2 * time.Minute)
 	_, err := b.Venue.Place(t.Context(), at, sell("competing", 1, "60"))
 	if err == nil || !strings.Contains(err.Error(), "the same user is logged in elsewhere") {
 		t.Errorf("%v", err)
 	}
-	if s, _ := b.Venue.Session(t.Context()); !s.Competing || s.Authenticated {
+	if s, _ := b.Venue.Session(t.Context()); !s.Competing || s.Authenticated || b.Gateway.Threw() {
 		t.Errorf("%+v", s)
 	}
 }

@@ -89,6 +89,7 @@ type Gateway struct {
 	cached     bool
 	prices     map[string]decimal.Decimal
 	posts      int // of orders
+	threw      bool
 }
 
 type order struct {
@@ -170,6 +171,13 @@ func (g *Gateway) Posts() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.posts
+}
+
+// Threw reports that a session was asked for which would have thrown out whoever has one elsewhere.
+func (g *Gateway) Threw() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.threw
 }
 
 func (g *Gateway) end(login bool) {
@@ -319,6 +327,7 @@ func (g *Gateway) revive(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "missing publish or compete")
 		return
 	}
+	g.threw = g.threw || *told.Compete
 	if !g.competing || *told.Compete {
 		g.brokerage, g.competing = true, false
 	}
