@@ -91,7 +91,11 @@ func (v *Venue) Memory() time.Duration { return keyLasts }
 // Place sends an order once. What is asked back is answered by the table of questions.
 func (v *Venue) Place(ctx context.Context, _ time.Time, o lifeboat.Order) (lifeboat.Receipt, error) {
 	const step = "place order"
-	if why := unfit(o); why != "" {
+	why := unfit(o)
+	if why == "" && o.Symbol == v.c.Currency { // a fund may have that ticker
+		why = fmt.Sprintf("%s is the account's cash", o.Symbol)
+	}
+	if why != "" {
 		return v.rejected(o.ID, why), nil
 	}
 	account, err := v.open(ctx, step)

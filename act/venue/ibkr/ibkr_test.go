@@ -294,6 +294,9 @@ func TestRun(t *testing.T) {
 	var states []string
 	for i, s := range told {
 		states = append(states, fmt.Sprint(s.Authenticated))
+		if r := s.Reading("broker"); r.Series != "session.broker" || (r.Value == 1) != s.Authenticated {
+			t.Errorf("as a reading: %+v", r)
+		}
 		if i > 0 && !s.Since.After(told[i-1].Since) {
 			t.Errorf("%d: since %s after %s", i, s.Since, told[i-1].Since)
 		}
@@ -524,5 +527,29 @@ func TestThrottledPost(t *testing.T) {
 	}
 	if r, err := v.Place(t.Context(), at, o); err != nil || r.Status != lifeboat.Accepted || len(b.Gateway.Paper().Orders()) != 1 {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// The account's cash is no fund, even where a fund has the currency's name; and a position called like a currency does not
+// hide the cash.
+func TestCashIsNoFund(t *testing.T) {
+	b := ibkrtest.Open(t, func(o *ibkrtest.Options, _ *venue.Connection) {
+		o.Contracts = append(o.Contracts, ibkrtest.Contract{Conid: 4242, Ticker: "USD", Exchange: "ARCA", Name: "PROSHARES ULTRA SEMICONDUCTO", Currency: "USD", Step: "0.01", US: true})
+	})
+	at := b.Quote("50", 1000)
+	o := sell("cash", 1, "60")
+	o.Symbol = "USD"
+	if r, err := b.Venue.Place(t.Context(), at, o); err != nil || r.Status != lifeboat.OrderRejected || !strings.Contains(r.Why, "cash") {
+		t.Errorf("%+v, %v", r, err)
+	}
+	s, err := b.Venue.State(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if usd, _ := s.Line("USD"); usd.Name != "" || usd.Quantity.String() != "1000" {
+		t.Errorf("the line of cash is %+v", usd)
+	}
+	if fund, held := s.Line("4242"); !held || fund.Name == "" { // the stand-in counts the account's USD as units of it
+		t.Errorf("%+v", s.Lines)
 	}
 }

@@ -188,7 +188,7 @@ func kindOf(told string) lifeboat.OrderType {
 }
 
 // orders lists what is open and what ended in the session. The first answer of the list only begins it, and a list that was
-// begun before may be old: so it is begun afresh, and read when its time comes.
+// read before may be old: so it is begun afresh every time, and read when its time comes.
 func (v *Venue) orders(ctx context.Context, step string) ([]standing, error) {
 	query := url.Values{"accountId": {v.number}, "force": {"true"}}
 	for try := range 4 {
