@@ -282,7 +282,12 @@ func (v *Venue) Cancel(ctx context.Context, _ time.Time, id lifeboat.Key) (lifeb
 		return before, err
 	}
 	_, err = v.do(ctx, anyCall, rest.Request{Step: step, Method: http.MethodDelete, Path: "/iserver/account/" + account + "/order/" + before.VenueID, Urgent: true}, nil)
-	if e, told := rest.As(err); err != nil && !(told && e.Status == http.StatusBadRequest) {
+	if e, told := rest.As(err); told && e.Status == http.StatusBadRequest {
+		if t, known := v.tickets[id]; known {
+			t.dead = true
+			v.remember(id, t)
+		}
+	} else if err != nil {
 		return lifeboat.Receipt{}, err
 	}
 	return v.afterCancel(ctx, step, id)

@@ -1,6 +1,7 @@
 package ibkr_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -551,5 +552,69 @@ func TestCashIsNoFund(t *testing.T) {
 	}
 	if fund, held := s.Line("4242"); !held || fund.Name == "" { // the stand-in counts the account's USD as units of it
 		t.Errorf("%+v", s.Lines)
+	}
+}
+
+// An order that the broker holds inactive is open until a cancellation finds nothing to cancel.
+func TestInactive(t *testing.T) {
+	b := ibkrtest.Open(t, nil)
+	at := b.Quote("50", 1000)
+	o := sell("held", 10, "60")
+	if _, err := b.Venue.Place(t.Context(), at, o); err != nil {
+		t.Fatal(err)
+	}
+	b.Gateway.Hold(o.ID)
+	if r, err := b.Venue.Ask(t.Context(), at, o.ID); err != nil || r.Status != lifeboat.Accepted || !strings.Contains(r.Why, "holds it back") {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for range 2 {
+		if r, err := b.Venue.Cancel(t.Context(), at, o.ID); err != nil || r.Status != lifeboat.Canceled || r.Why == "" {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if r, err := b.Venue.Ask(t.Context(), at, o.ID); err != nil || r.Status != lifeboat.Canceled {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+}
+
+// A key that the broker calls taken, with no order to show for it, is in doubt at first and refused once it is settled: the
+// next attempt has another key.
+func TestTakenByNothing(t *testing.T) {
+	b := ibkrtest.Open(t, nil)
+	o := sell("ghost", 1, "60")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/orders") {
+			_, _ = fmt.Fprintf(w, `{"error":"Order couldn't be submitted: Local order ID=%s is already registered."}`, o.ID)
+			return
+		}
+		b.Gateway.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	v := connect(t, b, server.URL+"/v1/api", nil)
+	at := b.Quote("50", 1000)
+	if _, err := v.Place(t.Context(), at, o); err == nil || errors.Is(err, lifeboat.ErrAbsent) || !strings.Contains(err.Error(), "does not list its order yet") {
+		t.Errorf("%v", err)
+	}
+	b.Clock.Pass(time.Minute)
+	if r, err := v.Place(t.Context(), at, o); err != nil || r.Status != lifeboat.OrderRejected || !strings.Contains(r.Why, "already registered") {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// The sign of life goes on beside everything else. The race detector is what looks here.
+func TestRunBeside(t *testing.T) {
+	b := ibkrtest.Open(t, nil)
+	at := b.Quote("50", 1000)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- b.Venue.Run(ctx, func(ibkr.Session) {}) }()
+	for i := range 10 {
+		o := sell(fmt.Sprint("beside ", i), 1, "60")
+		_, _ = b.Venue.Place(ctx, at, o) // the clock leaps for both, so that one may be too fast
+		_, _ = b.Venue.Ask(ctx, at, o.ID)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

@@ -100,6 +100,7 @@ type order struct {
 	ticket   Ticket
 	at       time.Time
 	gone     bool // it ended in an earlier session
+	held     bool // inactive
 }
 
 type pending struct {
@@ -171,6 +172,15 @@ func (g *Gateway) Posts() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.posts
+}
+
+// Hold makes an open order inactive, as the broker does with one that it cannot let through; there is nothing to cancel then.
+func (g *Gateway) Hold(key lifeboat.Key) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, o := range g.orders {
+		o.held = o.held || o.key == string(key)
+	}
 }
 
 // Threw reports that a session was asked for which would have thrown out whoever has one elsewhere.
@@ -585,7 +595,7 @@ func (g *Gateway) submit(w http.ResponseWriter, t Ticket) {
 	if t.Key != "" {
 		g.registered[t.Key] = now
 	}
-	say(w, []map[string]any{{"order_id": strconv.FormatInt(o.id, 10), "local_order_id": t.Key, "order_status": statusOf(receipt), "encrypt_message": "1"}})
+	say(w, []map[string]any{{"order_id": strconv.FormatInt(o.id, 10), "local_order_id": t.Key, "order_status": statusOf(o, receipt), "encrypt_message": "1"}})
 }
 
 func (g *Gateway) preview(w http.ResponseWriter, r *http.Request) {
