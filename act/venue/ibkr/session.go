@@ -210,6 +210,8 @@ func (v *Venue) nobody(step string, s Session) error {
 		why = "the same user is logged in elsewhere"
 	case s.Connected:
 		why = "its session has ended"
+	case s.Message != "":
+		why = v.scrub(s.Message)
 	}
 	login := strings.TrimSuffix(strings.TrimSuffix(v.c.URL, "/api"), "/v1")
 	return &lifeboat.Problem{
