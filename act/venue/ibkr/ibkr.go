@@ -91,7 +91,11 @@ func (v *Venue) Memory() time.Duration { return keyLasts }
 // Place sends an order once. What is asked back is answered by the table of questions.
 func (v *Venue) Place(ctx context.Context, _ time.Time, o lifeboat.Order) (lifeboat.Receipt, error) {
 	const step = "place order"
-	if why := unfit(o); why != "" {
+	why := unfit(o)
+	if why == "" && o.Symbol == v.c.Currency { // a fund may have that ticker
+		why = fmt.Sprintf("%s is the account's cash", o.Symbol)
+	}
+	if why != "" {
 		return v.rejected(o.ID, why), nil
 	}
 	account, err := v.open(ctx, step)
@@ -278,7 +282,12 @@ func (v *Venue) Cancel(ctx context.Context, _ time.Time, id lifeboat.Key) (lifeb
 		return before, err
 	}
 	_, err = v.do(ctx, anyCall, rest.Request{Step: step, Method: http.MethodDelete, Path: "/iserver/account/" + account + "/order/" + before.VenueID, Urgent: true}, nil)
-	if e, told := rest.As(err); err != nil && !(told && e.Status == http.StatusBadRequest) {
+	if e, told := rest.As(err); told && e.Status == http.StatusBadRequest {
+		if t, known := v.tickets[id]; known {
+			t.dead = true
+			v.remember(id, t)
+		}
+	} else if err != nil {
 		return lifeboat.Receipt{}, err
 	}
 	return v.afterCancel(ctx, step, id)

@@ -1,6 +1,7 @@
 package ibkr_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -259,13 +260,18 @@ func TestRevival(t *testing.T) {
 	if r, err := b.Venue.Place(t.Context(), at, sell("after", 1, "60")); err != nil || r.Status != lifeboat.Accepted {
 		t.Fatalf("%+v, %v", r, err)
 	}
+	b.Gateway.Restart()
+	at = b.Clock.Pass(2 * time.Minute)
+	if r, err := b.Venue.Place(t.Context(), at, sell("after the next", 1, "60")); err != nil || r.Status != lifeboat.Accepted {
+		t.Fatalf("%+v, %v", r, err)
+	}
 	b.Gateway.Compete(true)
 	b.Clock.Pass(2 * time.Minute)
 	_, err := b.Venue.Place(t.Context(), at, sell("competing", 1, "60"))
 	if err == nil || !strings.Contains(err.Error(), "the same user is logged in elsewhere") {
 		t.Errorf("%v", err)
 	}
-	if s, _ := b.Venue.Session(t.Context()); !s.Competing || s.Authenticated {
+	if s, _ := b.Venue.Session(t.Context()); !s.Competing || s.Authenticated || b.Gateway.Threw() {
 		t.Errorf("%+v", s)
 	}
 }
@@ -289,6 +295,9 @@ func TestRun(t *testing.T) {
 	var states []string
 	for i, s := range told {
 		states = append(states, fmt.Sprint(s.Authenticated))
+		if r := s.Reading("broker"); r.Series != "session.broker" || (r.Value == 1) != s.Authenticated {
+			t.Errorf("as a reading: %+v", r)
+		}
 		if i > 0 && !s.Since.After(told[i-1].Since) {
 			t.Errorf("%d: since %s after %s", i, s.Since, told[i-1].Since)
 		}
@@ -519,5 +528,93 @@ func TestThrottledPost(t *testing.T) {
 	}
 	if r, err := v.Place(t.Context(), at, o); err != nil || r.Status != lifeboat.Accepted || len(b.Gateway.Paper().Orders()) != 1 {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// The account's cash is no fund, even where a fund has the currency's name; and a position called like a currency does not
+// hide the cash.
+func TestCashIsNoFund(t *testing.T) {
+	b := ibkrtest.Open(t, func(o *ibkrtest.Options, _ *venue.Connection) {
+		o.Contracts = append(o.Contracts, ibkrtest.Contract{Conid: 4242, Ticker: "USD", Exchange: "ARCA", Name: "PROSHARES ULTRA SEMICONDUCTO", Currency: "USD", Step: "0.01", US: true})
+	})
+	at := b.Quote("50", 1000)
+	o := sell("cash", 1, "60")
+	o.Symbol = "USD"
+	if r, err := b.Venue.Place(t.Context(), at, o); err != nil || r.Status != lifeboat.OrderRejected || !strings.Contains(r.Why, "cash") {
+		t.Errorf("%+v, %v", r, err)
+	}
+	s, err := b.Venue.State(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if usd, _ := s.Line("USD"); usd.Name != "" || usd.Quantity.String() != "1000" {
+		t.Errorf("the line of cash is %+v", usd)
+	}
+	if fund, held := s.Line("4242"); !held || fund.Name == "" { // the stand-in counts the account's USD as units of it
+		t.Errorf("%+v", s.Lines)
+	}
+}
+
+// An order that the broker holds inactive is open until a cancellation finds nothing to cancel.
+func TestInactive(t *testing.T) {
+	b := ibkrtest.Open(t, nil)
+	at := b.Quote("50", 1000)
+	o := sell("held", 10, "60")
+	if _, err := b.Venue.Place(t.Context(), at, o); err != nil {
+		t.Fatal(err)
+	}
+	b.Gateway.Hold(o.ID)
+	if r, err := b.Venue.Ask(t.Context(), at, o.ID); err != nil || r.Status != lifeboat.Accepted || !strings.Contains(r.Why, "holds it back") {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for range 2 {
+		if r, err := b.Venue.Cancel(t.Context(), at, o.ID); err != nil || r.Status != lifeboat.Canceled || r.Why == "" {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if r, err := b.Venue.Ask(t.Context(), at, o.ID); err != nil || r.Status != lifeboat.Canceled {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+}
+
+// A key that the broker calls taken, with no order to show for it, is in doubt at first and refused once it is settled: the
+// next attempt has another key.
+func TestTakenByNothing(t *testing.T) {
+	b := ibkrtest.Open(t, nil)
+	o := sell("ghost", 1, "60")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/orders") {
+			_, _ = fmt.Fprintf(w, `{"error":"Order couldn't be submitted: Local order ID=%s is already registered."}`, o.ID)
+			return
+		}
+		b.Gateway.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	v := connect(t, b, server.URL+"/v1/api", nil)
+	at := b.Quote("50", 1000)
+	if _, err := v.Place(t.Context(), at, o); err == nil || errors.Is(err, lifeboat.ErrAbsent) || !strings.Contains(err.Error(), "does not list its order yet") {
+		t.Errorf("%v", err)
+	}
+	b.Clock.Pass(time.Minute)
+	if r, err := v.Place(t.Context(), at, o); err != nil || r.Status != lifeboat.OrderRejected || !strings.Contains(r.Why, "already registered") {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// The sign of life goes on beside everything else. The race detector is what looks here.
+func TestRunBeside(t *testing.T) {
+	b := ibkrtest.Open(t, nil)
+	at := b.Quote("50", 1000)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- b.Venue.Run(ctx, func(ibkr.Session) {}) }()
+	for i := range 10 {
+		o := sell(fmt.Sprint("beside ", i), 1, "60")
+		_, _ = b.Venue.Place(ctx, at, o) // the clock leaps for both, so that one may be too fast
+		_, _ = b.Venue.Ask(ctx, at, o.ID)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

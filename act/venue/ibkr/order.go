@@ -27,6 +27,7 @@ type ticket struct {
 	kind     lifeboat.OrderType
 	quantity decimal.Decimal
 	limit    decimal.Decimal // on a step of the price; zero for a market order
+	dead     bool            // the broker has nothing to cancel of it: when it holds it inactive too, that is for good
 }
 
 func ticketFor(o lifeboat.Order, c contract) ticket {
@@ -78,7 +79,7 @@ func (t ticket) same(s standing) bool {
 }
 
 // statuses maps every status that the broker documents, in lower case. An order that it holds inactive may become active
-// again, so it counts as open until it is cancelled.
+// again, so it counts as open until it is cancelled, or the broker says that there is nothing to cancel.
 var statuses = map[string]lifeboat.ReceiptStatus{
 	"apipending":    lifeboat.Accepted,
 	"pendingsubmit": lifeboat.Accepted,
@@ -188,7 +189,7 @@ func kindOf(told string) lifeboat.OrderType {
 }
 
 // orders lists what is open and what ended in the session. The first answer of the list only begins it, and a list that was
-// begun before may be old: so it is begun afresh, and read when its time comes.
+// read before may be old: so it is begun afresh every time, and read when its time comes.
 func (v *Venue) orders(ctx context.Context, step string) ([]standing, error) {
 	query := url.Values{"accountId": {v.number}, "force": {"true"}}
 	for try := range 4 {
@@ -243,7 +244,7 @@ func (v *Venue) find(ctx context.Context, step string, key lifeboat.Key) (standi
 // recall keeps the number of an order that was found, so that the next question about it needs no list.
 func (v *Venue) recall(key lifeboat.Key, s standing) {
 	if s.kind != "" && s.side != "" {
-		v.remember(key, ticket{id: s.id, key: key, contract: contract{conid: s.conid}, side: s.side, kind: s.kind, quantity: s.total, limit: s.limit})
+		v.remember(key, ticket{dead: v.tickets[key].dead, id: s.id, key: key, contract: contract{conid: s.conid}, side: s.side, kind: s.kind, quantity: s.total, limit: s.limit})
 	}
 }
 
@@ -399,6 +400,9 @@ func (v *Venue) tell(key lifeboat.Key, s standing, d *dealt) (lifeboat.Receipt, 
 	switch strings.ToLower(s.status) {
 	case "inactive", "warnstate":
 		r.Why = name + " holds it back: " + cmp.Or(s.remark, s.status)
+		if v.tickets[key].dead {
+			r.Status = lifeboat.Canceled
+		}
 	case "pendingcancel":
 		r.Why = "its cancellation is under way"
 	}

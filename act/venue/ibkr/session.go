@@ -21,6 +21,15 @@ type Session struct {
 	Since         time.Time // when it was first seen like this; the broker does not say
 }
 
+// Reading tells a session as a series that a trigger can watch: session.ACCOUNT is 1 while orders can be sent, and 0 else.
+func (s Session) Reading(account string) lifeboat.Reading {
+	r := lifeboat.Reading{Series: lifeboat.Series("session." + account), Source: "ibkr"}
+	if s.Authenticated {
+		r.Value = 1
+	}
+	return r
+}
+
 const (
 	tickleEvery = time.Minute
 	// trusted is how long the gateway's word on the session counts.
@@ -201,6 +210,8 @@ func (v *Venue) nobody(step string, s Session) error {
 		why = "the same user is logged in elsewhere"
 	case s.Connected:
 		why = "its session has ended"
+	case s.Message != "":
+		why = v.scrub(s.Message)
 	}
 	login := strings.TrimSuffix(strings.TrimSuffix(v.c.URL, "/api"), "/v1")
 	return &lifeboat.Problem{

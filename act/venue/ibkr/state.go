@@ -132,7 +132,14 @@ func (v *Venue) addLines(ctx context.Context, step string, s *lifeboat.Statement
 	if err != nil {
 		return err
 	}
-	taken := map[string]bool{}
+	cash, err := v.cash(ctx, step, account, orders)
+	if err != nil {
+		return err
+	}
+	taken := map[string]bool{} // a fund may be called like a currency
+	for _, c := range cash {
+		taken[c.Symbol] = true
+	}
 	for _, p := range positions {
 		line, err := v.line(p, orders)
 		if err != nil {
@@ -146,10 +153,6 @@ func (v *Venue) addLines(ctx context.Context, step string, s *lifeboat.Statement
 		}
 		taken[line.Symbol] = true
 		s.Lines = append(s.Lines, line)
-	}
-	cash, err := v.cash(ctx, step, account, orders)
-	if err != nil {
-		return err
 	}
 	s.Lines = append(s.Lines, cash...)
 	return nil

@@ -14,12 +14,15 @@ import (
 	"lifeboat"
 )
 
-func statusOf(r lifeboat.Receipt) string {
+func statusOf(o *order, r lifeboat.Receipt) string {
 	switch r.Status {
 	case lifeboat.Filled:
 		return "Filled"
 	case lifeboat.Canceled:
 		return "Cancelled"
+	}
+	if o.held {
+		return "Inactive"
 	}
 	return "Submitted"
 }
@@ -73,7 +76,7 @@ func (g *Gateway) row(o *order) map[string]any {
 		"acct": g.o.Number, "account": g.o.Number, "conidex": strconv.FormatInt(t.Conid, 10), "conid": t.Conid, "orderId": o.id, "cashCcy": o.contract.Currency,
 		"sizeAndFills": fmt.Sprintf("%s/%s", rec.Filled, t.Quantity), "orderDesc": fmt.Sprintf("%s %s %s, GTC", t.Side, t.Quantity, kind), "description1": o.contract.Ticker,
 		"ticker": o.contract.Ticker, "secType": "STK", "listingExchange": o.contract.Exchange, "remainingQuantity": double(t.Quantity.Sub(rec.Filled)),
-		"filledQuantity": double(rec.Filled), "totalSize": double(t.Quantity), "companyName": o.contract.Name, "status": statusOf(rec), "order_ccp_status": statusOf(rec),
+		"filledQuantity": double(rec.Filled), "totalSize": double(t.Quantity), "companyName": o.contract.Name, "status": statusOf(o, rec), "order_ccp_status": statusOf(o, rec),
 		"origOrderType": strings.ToUpper(kind), "supportsTaxOpt": "1", "lastExecutionTime": moved.Format("060102150405"), "orderType": kind, "bgColor": "#FFFFFF", "fgColor": "#000000",
 		"timeInForce": "GTC", "lastExecutionTime_r": moved.UnixMilli(), "side": t.Side,
 	}
@@ -122,8 +125,8 @@ func (g *Gateway) orderStatus(w http.ResponseWriter, r *http.Request) {
 		"sub_type": nil, "request_id": "209", "server_id": "0", "order_id": o.id, "conidex": strconv.FormatInt(t.Conid, 10), "conid": t.Conid, "symbol": o.contract.Ticker,
 		"side": t.Side[:1], "contract_description_1": o.contract.Ticker, "listing_exchange": o.contract.Exchange, "company_name": o.contract.Name,
 		"size": text(t.Quantity.Sub(rec.Filled)), "total_size": text(t.Quantity), "currency": o.contract.Currency, "account": g.o.Number,
-		"order_type": map[string]string{"MKT": "MARKET", "LMT": "LIMIT"}[t.Kind], "cum_fill": text(rec.Filled), "order_status": statusOf(rec), "order_ccp_status": "0",
-		"order_status_description": "Order " + statusOf(rec), "tif": "GTC", "order_not_editable": false, "cannot_cancel_order": false, "sec_type": "STK",
+		"order_type": map[string]string{"MKT": "MARKET", "LMT": "LIMIT"}[t.Kind], "cum_fill": text(rec.Filled), "order_status": statusOf(o, rec), "order_ccp_status": "0",
+		"order_status_description": "Order " + statusOf(o, rec), "tif": "GTC", "order_not_editable": false, "cannot_cancel_order": false, "sec_type": "STK",
 		"size_and_fills": fmt.Sprintf("%s/%s", rec.Filled, t.Quantity), "order_time": o.at.Format("060102150405"),
 	}
 	if t.Kind == "LMT" {
@@ -140,7 +143,7 @@ func (g *Gateway) cancel(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	o := g.byID(r.PathValue("id"))
-	if o == nil || g.receipt(o).Status.Final() {
+	if o == nil || o.held || g.receipt(o).Status.Final() {
 		refuse(w, http.StatusBadRequest, "OrderID "+r.PathValue("id")+" doesn't exist")
 		return
 	}

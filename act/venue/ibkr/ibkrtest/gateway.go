@@ -89,6 +89,7 @@ type Gateway struct {
 	cached     bool
 	prices     map[string]decimal.Decimal
 	posts      int // of orders
+	threw      bool
 }
 
 type order struct {
@@ -99,6 +100,7 @@ type order struct {
 	ticket   Ticket
 	at       time.Time
 	gone     bool // it ended in an earlier session
+	held     bool // inactive
 }
 
 type pending struct {
@@ -170,6 +172,22 @@ func (g *Gateway) Posts() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.posts
+}
+
+// Hold makes an open order inactive, as the broker does with one that it cannot let through; there is nothing to cancel then.
+func (g *Gateway) Hold(key lifeboat.Key) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, o := range g.orders {
+		o.held = o.held || o.key == string(key)
+	}
+}
+
+// Threw reports that a session was asked for which would have thrown out whoever has one elsewhere.
+func (g *Gateway) Threw() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.threw
 }
 
 func (g *Gateway) end(login bool) {
@@ -319,6 +337,7 @@ func (g *Gateway) revive(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "missing publish or compete")
 		return
 	}
+	g.threw = g.threw || *told.Compete
 	if !g.competing || *told.Compete {
 		g.brokerage, g.competing = true, false
 	}
@@ -576,7 +595,7 @@ func (g *Gateway) submit(w http.ResponseWriter, t Ticket) {
 	if t.Key != "" {
 		g.registered[t.Key] = now
 	}
-	say(w, []map[string]any{{"order_id": strconv.FormatInt(o.id, 10), "local_order_id": t.Key, "order_status": statusOf(receipt), "encrypt_message": "1"}})
+	say(w, []map[string]any{{"order_id": strconv.FormatInt(o.id, 10), "local_order_id": t.Key, "order_status": statusOf(o, receipt), "encrypt_message": "1"}})
 }
 
 func (g *Gateway) preview(w http.ResponseWriter, r *http.Request) {
