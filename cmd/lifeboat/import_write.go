@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -243,10 +244,10 @@ func writePlan(dir string, files map[string][]byte, accepted func() error) error
 	var done []string
 	for _, name := range names {
 		path := filepath.Join(dir, name)
-		done = append(done, name)
 		if err := writeFile(path, files[name], before[name] != nil); err != nil {
-			return errors.Join(planNotWritten(path, err), putBack(dir, done, before))
+			return cmp.Or(putBack(dir, done, before), planNotWritten(path, err))
 		}
+		done = append(done, name)
 	}
 	if err := accepted(); err != nil {
 		if back := putBack(dir, done, before); back != nil {
