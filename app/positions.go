@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -127,8 +128,13 @@ type priced struct {
 // value fills in who confirms the quantity, and the best price there is: one that is fresh, a feed's before a
 // statement's; else the younger of the two; else what the plan notes.
 func (t taking) value(h Held) Held {
+	for _, noted := range t.plan.Holdings { // somebody said it when the plan was written, and nothing was traded since
+		if when, ok := noted.When(); ok && noted.Account == h.Account && noted.Symbol == h.Symbol && noted.Quantity.Equal(h.Quantity) {
+			h.From, h.At = cmp.Or(noted.Source, h.From), when
+		}
+	}
 	line, said := t.line(h.Account, h.Symbol)
-	if said.Account != "" && line.Quantity.Equal(h.Quantity) {
+	if said.Account != "" && line.Quantity.Equal(h.Quantity) && !said.At.Before(h.At) {
 		h.From, h.At = said.Source, said.At
 	}
 	if h.Symbol == t.plan.Portfolio.BaseCurrency {

@@ -273,6 +273,9 @@ func (d *decoder) checkHoldings(p *Plan) {
 		if h.Class == "" && !d.bad[path+".class"] && !perhapsCash {
 			d.faultAt(path, "a holding wants class", "")
 		}
+		if _, ok := h.When(); h.AsOf != "" && !ok {
+			d.faultAt(path+".as_of", fmt.Sprintf("as_of wants a time such as 2026-11-27T22:45:00Z, not %q", shorten(h.AsOf, textMax)), "")
+		}
 		if before, twice := class[h.Symbol]; twice && before.Class != h.Class {
 			d.faultAt(path+".class", fmt.Sprintf("%s is %s here and %s elsewhere", h.Symbol, h.Class, before.Class), "")
 		} else if !twice {

@@ -134,6 +134,10 @@ type Holding struct {
 	Sector   string          `json:"sector,omitempty"`                                                                    // what concentration(sector) groups by: technology, energy …
 	Chain    string          `json:"chain,omitempty"`                                                                     // what concentration(chain) groups by: ethereum, base …
 	Protocol string          `json:"protocol,omitempty"`                                                                  // what concentration(protocol) groups by: aave, curve …
+	// AsOf is when the quantity was true, such as 2026-11-27T22:45:00Z; lifeboat import writes it.
+	AsOf string `json:"as_of,omitempty"`
+	// Source is who said the quantity: the file that lifeboat import read it from.
+	Source string `json:"source,omitempty"`
 	// Price is the last one the owner knows, used only where no series says better, and always marked as such.
 	Price decimal.Decimal `json:"price,omitzero" plan:"money"`
 	// Fractional permits orders for parts of a unit; true by default for crypto, stablecoin and cash.

@@ -30,6 +30,16 @@ func (p *Plan) Holding(symbol string) (Holding, bool) {
 	return find(p.Holdings, func(h Holding) bool { return h.Symbol == symbol })
 }
 
+// When the quantity was true; false where the plan does not say.
+func (h Holding) When() (time.Time, bool) {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, h.AsOf); err == nil {
+			return t.UTC(), true
+		}
+	}
+	return time.Time{}, false
+}
+
 // Mandate by name.
 func (p *Plan) Mandate(name string) (Mandate, bool) {
 	return find(p.Mandates, func(m Mandate) bool { return m.Name == name })

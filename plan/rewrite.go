@@ -11,14 +11,22 @@ import (
 	"github.com/shopspring/decimal"
 )
 
+// Said is what somebody says of one holding.
+type Said struct {
+	Quantity decimal.Decimal
+	AsOf     string // as in [Holding]
+	Source   string
+}
+
 // Rewrite is the plan files of a directory as they would be with other quantities of holdings, given by their place in
-// [Plan.Holdings]; only files that change are in the answer, by their names below the directory. Nothing but the numbers
-// themselves is touched, so that comments, layout and line ends stay.
+// [Plan.Holdings]; only files that change are in the answer, by their names below the directory. Nothing but the values
+// themselves is touched, and as_of and source are added behind a quantity that has none, so that comments, layout and
+// line ends stay.
 //
 // What cannot be done so is an error, and nothing is answered: a quantity that several holdings share by an alias, one
-// written over several lines, or files after which the plan would say anything else than before beside these quantities.
+// written over several lines, or files after which the plan would say anything else than before beside these values.
 // Nothing is written.
-func Rewrite(dir string, quantities map[int]decimal.Decimal) (map[string][]byte, error) {
+func Rewrite(dir string, said map[int]Said) (map[string][]byte, error) {
 	root, err := openDir(dir)
 	if err != nil {
 		return nil, err
@@ -33,16 +41,19 @@ func Rewrite(dir string, quantities map[int]decimal.Decimal) (map[string][]byte,
 		return nil, err
 	}
 	edits := map[string][]edit{} // :: file → what changes in it
-	for _, i := range slices.Sorted(maps.Keys(quantities)) {
+	for _, i := range slices.Sorted(maps.Keys(said)) {
 		if i < 0 || i >= len(p.Holdings) {
 			return nil, fmt.Errorf("rewrite: the plan has no holding %d", i)
 		}
-		e, err := places.edit(fmt.Sprintf("holdings[%d].quantity", i), quantities[i].String())
+		h := &p.Holdings[i]
+		of, err := places.restate(fmt.Sprintf("holdings[%d]", i), *h, said[i])
 		if err != nil {
-			return nil, fmt.Errorf("the quantity of %s in %s %w", p.Holdings[i].Symbol, p.Holdings[i].Account, err)
+			return nil, fmt.Errorf("the quantity of %s in %s %w", h.Symbol, h.Account, err)
 		}
-		edits[e.file] = append(edits[e.file], e)
-		p.Holdings[i].Quantity = quantities[i]
+		for _, e := range of {
+			edits[e.file] = append(edits[e.file], e)
+		}
+		h.Quantity, h.AsOf, h.Source = said[i].Quantity, said[i].AsOf, said[i].Source
 	}
 	changed := map[string][]byte{}
 	for i, f := range files {
@@ -79,6 +90,54 @@ type edit struct {
 	file         string
 	line, column int // from 1, the column in characters
 	old, text    string
+	// added are keys and values that follow it in the same mapping, whose keys begin at the column key.
+	added [][2]string
+	key   int
+}
+
+// restate is the edits that make a holding say something. A value that is the same already is left as it is written.
+func (p *Places) restate(path string, h Holding, said Said) ([]edit, error) {
+	quantity, err := p.edit(path+".quantity", said.Quantity.String())
+	if err != nil {
+		return nil, err
+	}
+	if h.Quantity.Equal(said.Quantity) {
+		quantity.text = quantity.old
+	}
+	holding := p.at[path].node
+	for _, f := range holding.fields {
+		if f.key.text == "quantity" {
+			quantity.key = f.key.column
+		}
+	}
+	var all []edit
+	for _, v := range []struct{ key, have, want string }{{"as_of", h.AsOf, said.AsOf}, {"source", h.Source, said.Source}} {
+		switch {
+		case v.have == v.want:
+		case holding.get(v.key) == nil:
+			quantity.added = append(quantity.added, [2]string{v.key, quoted(v.want)})
+		default:
+			e, err := p.edit(path+"."+v.key, "")
+			if err != nil {
+				return nil, err
+			}
+			e.text = quoted(v.want)
+			all = append(all, e)
+		}
+	}
+	if quantity.text != quantity.old || quantity.added != nil {
+		all = append(all, quantity)
+	}
+	return all, nil
+}
+
+// quoted is a text as YAML and JSON both read it.
+func quoted(text string) string {
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(text) // a text can always be
+	return strings.TrimSpace(b.String())
 }
 
 // edit of the value at a path.
@@ -112,6 +171,7 @@ func replaced(text []byte, edits []edit) ([]byte, error) {
 	if marked {
 		mark = "\ufeff"
 	}
+	strict := json.Valid([]byte(body))
 	lines := strings.SplitAfter(body, "\n")
 	slices.SortFunc(edits, func(a, b edit) int { return b.column - a.column }) // from the right, so that columns stay true
 	for _, e := range edits {
@@ -128,7 +188,31 @@ func replaced(text []byte, edits []edit) ([]byte, error) {
 		if !ok {
 			return nil, unclear
 		}
-		lines[e.line-1] = string(line[:from]) + e.text + rest
+		lines[e.line-1] = string(line[:from]) + e.text + e.followedBy(rest, strict)
 	}
 	return []byte(mark + strings.Join(lines, "")), nil
+}
+
+// followedBy is the rest of a line with what is added: in brackets it follows at once, else on lines of its own.
+func (e edit) followedBy(rest string, strict bool) string {
+	inBrackets := strings.HasPrefix(strings.TrimSpace(rest), ",") || strings.HasPrefix(strings.TrimSpace(rest), "}") || strict
+	var here, below strings.Builder
+	end := "\n"
+	if strings.HasSuffix(rest, "\r\n") {
+		end = "\r\n"
+	}
+	if len(e.added) > 0 && !inBrackets && !strings.HasSuffix(rest, "\n") {
+		rest += end // it is the last line
+	}
+	for _, add := range e.added {
+		switch {
+		case strict:
+			fmt.Fprintf(&here, ", %q: %s", add[0], add[1])
+		case inBrackets:
+			fmt.Fprintf(&here, ", %s: %s", add[0], add[1])
+		default:
+			fmt.Fprintf(&below, "%s%s: %s%s", strings.Repeat(" ", max(e.key-1, 0)), add[0], add[1], end)
+		}
+	}
+	return here.String() + rest + below.String()
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,8 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
-	"github.com/shopspring/decimal"
 	"github.com/spf13/cobra"
 
 	"lifeboat"
@@ -29,11 +30,7 @@ func takeOver(c *cobra.Command, p *plan.Plan, exports, named []*statement.Export
 	if err := tellStatements(c, p, exports, named, all, o.asJSON); err != nil {
 		return err
 	}
-	if len(change.quantities) == 0 && change.added == "" {
-		say(c, o, "nothing to write\n")
-		return nil
-	}
-	files, err := plan.Rewrite(o.plan, change.quantities)
+	files, err := plan.Rewrite(o.plan, change.said)
 	if err != nil {
 		return unclear(err.Error(), err)
 	}
@@ -43,6 +40,10 @@ func takeOver(c *cobra.Command, p *plan.Plan, exports, named []*statement.Export
 			return err
 		}
 		files[name] = []byte(change.added)
+	}
+	if len(files) == 0 {
+		say(c, o, "nothing to write\n")
+		return nil
 	}
 	if err := writePlan(o.plan, files, func() error { return tookOver(o, named) }); err != nil {
 		return err
@@ -66,13 +67,13 @@ func unclear(what string, err error) error {
 
 // A change is what becomes of the plan.
 type change struct {
-	quantities map[int]decimal.Decimal // :: place in the plan's holdings → the custodian's
-	added      string                  // a plan file with what is new
+	said  map[int]plan.Said // :: place in the plan's holdings → the custodian's word
+	added string            // a plan file with what is new
 }
 
 // planChange decides line by line, and refuses what it would have to guess.
 func planChange(c *cobra.Command, p *plan.Plan, named []*statement.Export, all []statement.Differences, o importWish) (change, error) {
-	change := change{quantities: map[int]decimal.Decimal{}}
+	change := change{said: map[int]plan.Said{}}
 	classes, err := classesOf(c, o.classes)
 	if err != nil {
 		return change, err
@@ -85,10 +86,13 @@ func planChange(c *cobra.Command, p *plan.Plan, named []*statement.Export, all [
 		}
 		head := ""
 		for _, l := range all[i].Lines {
-			if l.Finding == statement.Same || slices.Contains(o.skip, l.Symbol) {
+			at := holdingAt(p, e.Account, l.Symbol)
+			if slices.Contains(o.skip, l.Symbol) {
 				continue
 			}
-			at := holdingAt(p, e.Account, l.Symbol)
+			if later, err := overtaken(p, at, e); later {
+				return change, err
+			}
 			switch {
 			case l.Custodian.IsNegative():
 				return change, unclear(fmt.Sprintf("%s owes %s %s, and the register holds nothing negative", e.Account, l.Custodian.Neg(), l.Symbol), nil)
@@ -97,14 +101,14 @@ func planChange(c *cobra.Command, p *plan.Plan, named []*statement.Export, all [
 			case l.Finding == statement.Missing && !o.gone:
 				gone = append(gone, l.Symbol)
 			case at >= 0:
-				change.quantities[at] = l.Custodian
+				change.said[at] = plan.Said{Quantity: l.Custodian, AsOf: asOf(e), Source: oneLine(e.Source)}
 			default:
-				text, err := newHolding(p, e.Account, l, classes)
+				text, err := newHolding(p, e, l, classes)
 				if err != nil {
 					return change, err
 				}
 				if head == "" {
-					head = fmt.Sprintf("# Taken over by lifeboat import from %s (%s), as of %s.\n# These are holdings like all others: edit or move them.\n", oneComment(e.Source), e.Form, stamp(e.At))
+					head = fmt.Sprintf("# Taken over by lifeboat import from %s (%s), as of %s.\n# These are holdings like all others: edit or move them.\n", oneLine(e.Source), e.Form, stamp(e.At))
 					change.added += head
 				}
 				change.added += text
@@ -119,6 +123,21 @@ func planChange(c *cobra.Command, p *plan.Plan, named []*statement.Export, all [
 		change.added = "holdings:\n" + change.added
 	}
 	return change, nil
+}
+
+// asOf is written into the plan.
+func asOf(e *statement.Export) string { return e.At.UTC().Format(time.RFC3339) }
+
+// overtaken reports a holding of which the register knows something later than the file.
+func overtaken(p *plan.Plan, at int, e *statement.Export) (bool, error) {
+	if at < 0 {
+		return false, nil
+	}
+	when, ok := p.Holdings[at].When()
+	if !ok || !when.After(e.At) {
+		return false, nil
+	}
+	return true, unclear(fmt.Sprintf("the register has %s in %s as of %s, and the file is older", p.Holdings[at].Symbol, e.Account, stamp(when)), nil)
 }
 
 // classesOf new holdings by symbol; "" stands for all others.
@@ -139,7 +158,7 @@ func classesOf(c *cobra.Command, texts []string) (map[string]string, error) {
 }
 
 // newHolding is the YAML of one item.
-func newHolding(p *plan.Plan, account string, l statement.Difference, classes map[string]string) (string, error) {
+func newHolding(p *plan.Plan, e *statement.Export, l statement.Difference, classes map[string]string) (string, error) {
 	class := p.Class(l.Symbol)
 	switch {
 	case class != "":
@@ -157,7 +176,8 @@ func newHolding(p *plan.Plan, account string, l statement.Difference, classes ma
 	if l.Name != "" && l.Symbol != l.Currency {
 		name = ", name: " + quoted(l.Name)
 	}
-	return fmt.Sprintf("  - {symbol: %s%s, account: %s, quantity: %s, class: %s}\n", quoted(l.Symbol), name, quoted(account), l.Custodian, class), nil
+	return fmt.Sprintf("  - {symbol: %s%s, account: %s, quantity: %s, class: %s, as_of: %s, source: %s}\n",
+		quoted(l.Symbol), name, quoted(e.Account), l.Custodian, class, quoted(asOf(e)), quoted(oneLine(e.Source))), nil
 }
 
 func parenthesis(text string) string {
@@ -176,7 +196,7 @@ func quoted(text string) string {
 	return strings.TrimSpace(b.String())
 }
 
-func oneComment(text string) string { return strings.Join(strings.Fields(text), " ") }
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // freeName of a file for what is new.
 func freeName(dir string) (string, error) {
@@ -224,10 +244,10 @@ func writePlan(dir string, files map[string][]byte, accepted func() error) error
 	var done []string
 	for _, name := range names {
 		path := filepath.Join(dir, name)
-		done = append(done, name)
 		if err := writeFile(path, files[name], before[name] != nil); err != nil {
-			return errors.Join(planNotWritten(path, err), putBack(dir, done, before))
+			return cmp.Or(putBack(dir, done, before), planNotWritten(path, err))
 		}
+		done = append(done, name)
 	}
 	if err := accepted(); err != nil {
 		if back := putBack(dir, done, before); back != nil {
