@@ -1,9 +1,7 @@
 package binance_test
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -175,70 +173,37 @@ func TestCutEverywhere(t *testing.T) {
 	t.Logf("cut at %d bytes of the request and %d of the response", request, response)
 }
 
-// spoiled answers of a stand-in: the first call of a step gets an answer that no exchange should give.
-type spoiled struct {
-	*binancetest.Server
-	call   string // POST /api/v3/order
-	status int
-	body   string
-	after  bool // the call is carried out first
-	times  int
-	header http.Header
-}
-
-func (s *spoiled) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method+" "+r.URL.Path != s.call || s.times == 0 {
-		s.Server.ServeHTTP(w, r)
-		return
-	}
-	s.times--
-	if s.after {
-		s.Server.ServeHTTP(httptest.NewRecorder(), r)
-	}
-	for name, values := range s.header {
-		w.Header()[name] = values
-	}
-	if s.status == 0 { // the connection breaks in the middle of the answer
-		w.Header().Set("Content-Length", "4000")
-		_, _ = w.Write([]byte(s.body))
-		_ = http.NewResponseController(w).Flush()
-		panic(http.ErrAbortHandler)
-	}
-	w.WriteHeader(s.status)
-	_, _ = w.Write([]byte(s.body))
-}
-
 // Whatever Binance answers to a new order, it is rejected with a reason, or nobody claims to know and asking finds out; there
 // is one order in the end, or none that could still come.
 func TestAnswersToAnOrder(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
-		answer spoiled
+		answer exchangetest.Spoiled
 		status lifeboat.ReceiptStatus // of the receipt; "" for an error
 		says   string
 		atOnce bool // that nothing arrived is clear without waiting
 	}{
-		{"a storm", spoiled{status: 503, body: `{"code":-1008,"msg":"Server is currently overloaded"}`, after: true}, "", "overloaded", false},
-		{"a storm without order", spoiled{status: 502, body: "<html>Bad Gateway</html>"}, "", "no answer of its API", false},
-		{"a time-out of the engine", spoiled{status: 408, body: `{"code":-1007,"msg":"Timeout waiting for response from backend server."}`, after: true}, "", "-1007", false},
-		{"a code that says nothing", spoiled{status: 400, body: `{"code":-1006,"msg":"unexpected"}`, after: true}, "", "-1006", false},
-		{"a page", spoiled{status: 200, body: "<html>welcome</html>", after: true}, "", "a page and not JSON", false},
-		{"nothing", spoiled{status: 200, body: "", after: true}, "", "the answer is empty", false},
-		{"half an answer", spoiled{status: 0, body: `{"symbol":"BTCUSDT","orderId":`, after: true}, "", "breaks off", false},
-		{"an answer about another order", spoiled{status: 200, body: `{"orderId":7,"clientOrderId":"lb-other","status":"NEW"}`, after: true}, "", "not about the order", false},
-		{"a price below nothing", spoiled{status: 200, body: `{"orderId":7,"price":"-1"}`, after: true}, "", "not the JSON", false},
-		{"a firewall", spoiled{status: 403, body: "<html>blocked</html>"}, "", "403", false},
-		{"a limit of requests", spoiled{status: 429, body: `{"code":-1003,"msg":"Too much request weight used"}`, header: http.Header{"Retry-After": {"7"}}}, "", "-1003", false},
-		{"a ban", spoiled{status: 418, body: `{"code":-1003,"msg":"IP banned"}`, header: http.Header{"Retry-After": {"7"}}}, "", "IP banned", false},
-		{"clocks apart", spoiled{status: 400, body: `{"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."}`}, "", "recvWindow", true},
-		{"no money", spoiled{status: 400, body: `{"code":-2010,"msg":"Account has insufficient balance for requested action."}`}, lifeboat.OrderRejected, "insufficient balance", false},
-		{"an order it has", spoiled{status: 400, body: `{"code":-2010,"msg":"Duplicate order sent."}`, after: true}, lifeboat.Accepted, "", false},
-		{"a filter", spoiled{status: 400, body: `{"code":-1013,"msg":"Filter failure: PERCENT_PRICE_BY_SIDE"}`}, lifeboat.OrderRejected, "PERCENT_PRICE_BY_SIDE", false},
-		{"a key without the right", spoiled{status: 401, body: `{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}`}, lifeboat.OrderRejected, "permissions", false},
+		{"a storm", exchangetest.Spoiled{Status: 503, Body: `{"code":-1008,"msg":"Server is currently overloaded"}`, After: true}, "", "overloaded", false},
+		{"a storm without order", exchangetest.Spoiled{Status: 502, Body: "<html>Bad Gateway</html>"}, "", "no answer of its API", false},
+		{"a time-out of the engine", exchangetest.Spoiled{Status: 408, Body: `{"code":-1007,"msg":"Timeout waiting for response from backend server."}`, After: true}, "", "-1007", false},
+		{"a code that says nothing", exchangetest.Spoiled{Status: 400, Body: `{"code":-1006,"msg":"unexpected"}`, After: true}, "", "-1006", false},
+		{"a page", exchangetest.Spoiled{Status: 200, Body: "<html>welcome</html>", After: true}, "", "a page and not JSON", false},
+		{"nothing", exchangetest.Spoiled{Status: 200, Body: "", After: true}, "", "the answer is empty", false},
+		{"half an answer", exchangetest.Spoiled{Status: 0, Body: `{"symbol":"BTCUSDT","orderId":`, After: true}, "", "breaks off", false},
+		{"an answer about another order", exchangetest.Spoiled{Status: 200, Body: `{"orderId":7,"clientOrderId":"lb-other","status":"NEW"}`, After: true}, "", "not about the order", false},
+		{"a price below nothing", exchangetest.Spoiled{Status: 200, Body: `{"orderId":7,"price":"-1"}`, After: true}, "", "not the JSON", false},
+		{"a firewall", exchangetest.Spoiled{Status: 403, Body: "<html>blocked</html>"}, "", "403", false},
+		{"a limit of requests", exchangetest.Spoiled{Status: 429, Body: `{"code":-1003,"msg":"Too much request weight used"}`, Header: http.Header{"Retry-After": {"7"}}}, "", "-1003", false},
+		{"a ban", exchangetest.Spoiled{Status: 418, Body: `{"code":-1003,"msg":"IP banned"}`, Header: http.Header{"Retry-After": {"7"}}}, "", "IP banned", false},
+		{"clocks apart", exchangetest.Spoiled{Status: 400, Body: `{"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."}`}, "", "recvWindow", true},
+		{"no money", exchangetest.Spoiled{Status: 400, Body: `{"code":-2010,"msg":"Account has insufficient balance for requested action."}`}, lifeboat.OrderRejected, "insufficient balance", false},
+		{"an order it has", exchangetest.Spoiled{Status: 400, Body: `{"code":-2010,"msg":"Duplicate order sent."}`, After: true}, lifeboat.Accepted, "", false},
+		{"a filter", exchangetest.Spoiled{Status: 400, Body: `{"code":-1013,"msg":"Filter failure: PERCENT_PRICE_BY_SIDE"}`}, lifeboat.OrderRejected, "PERCENT_PRICE_BY_SIDE", false},
+		{"a key without the right", exchangetest.Spoiled{Status: 401, Body: `{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}`}, lifeboat.OrderRejected, "permissions", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := binancetest.New()
-			tc.answer.Server, tc.answer.call, tc.answer.times = s, "POST /api/v3/order", 1
+			tc.answer.Handler, tc.answer.Call, tc.answer.Times = s, "POST /api/v3/order", 1
 			server := httptest.NewServer(&tc.answer)
 			defer server.Close()
 			v := join(t, connection(s, server.URL))
@@ -260,10 +225,10 @@ func TestAnswersToAnOrder(t *testing.T) {
 				return
 			}
 			_, err = v.Ask(t.Context(), at, o.ID)
-			if tc.answer.after != (err == nil) && tc.answer.header == nil || !tc.atOnce && errors.Is(err, lifeboat.ErrAbsent) {
+			if tc.answer.After != (err == nil) && tc.answer.Header == nil || !tc.atOnce && errors.Is(err, lifeboat.ErrAbsent) {
 				t.Errorf("asked at once: %v", err)
 			}
-			if _, err := v.Place(t.Context(), at, o); err == nil != tc.answer.after && !tc.atOnce {
+			if _, err := v.Place(t.Context(), at, o); err == nil != tc.answer.After && !tc.atOnce {
 				t.Errorf("placed again before anything was proved: %v", err)
 			}
 			s.Book.Clock.Add(settled)
@@ -279,22 +244,6 @@ func TestAnswersToAnOrder(t *testing.T) {
 	}
 }
 
-// held keeps the next new order on its way, and lets it arrive when told.
-type held struct {
-	*binancetest.Server
-	kept *http.Request
-}
-
-func (h *held) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method == "POST" && h.kept == nil {
-		body, _ := io.ReadAll(r.Body)
-		h.kept = httptest.NewRequest(r.Method, r.URL.String(), bytes.NewReader(body))
-		h.kept.Header = r.Header
-		panic(http.ErrAbortHandler)
-	}
-	h.Server.ServeHTTP(w, r)
-}
-
 // A request that comes late is found when it comes in time, and refused by Binance when it comes after it was proved absent.
 func TestLateRequest(t *testing.T) {
 	for _, tc := range []struct {
@@ -304,7 +253,7 @@ func TestLateRequest(t *testing.T) {
 	}{{"in its window", 4 * time.Second, true}, {"after the proof", settled, false}} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := binancetest.New()
-			h := &held{Server: s}
+			h := &exchangetest.Held{Handler: s, Call: "POST /api/v3/order"}
 			server := httptest.NewServer(h)
 			defer server.Close()
 			v := join(t, connection(s, server.URL))
@@ -323,7 +272,7 @@ func TestLateRequest(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			s.ServeHTTP(httptest.NewRecorder(), h.kept)
+			h.Arrive()
 			if r, err := v.Ask(t.Context(), at, o.ID); err != nil || r.Status != lifeboat.Accepted || len(s.Orders()) != 1 {
 				t.Errorf("in the end %+v, %v, %d orders", r, err, len(s.Orders()))
 			}
@@ -358,7 +307,7 @@ func TestBadAnswers(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			s := binancetest.New()
 			o := sale(tc.name, "2", "")
-			p := &spoiled{Server: s, call: tc.call, status: tc.status, body: strings.ReplaceAll(tc.body, "KEY", string(o.ID))}
+			p := &exchangetest.Spoiled{Handler: s, Call: tc.call, Status: tc.status, Body: strings.ReplaceAll(tc.body, "KEY", string(o.ID))}
 			server := httptest.NewServer(p)
 			defer server.Close()
 			v := join(t, connection(s, server.URL))
@@ -367,7 +316,7 @@ func TestBadAnswers(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.Book.Clock.Add(time.Hour)
-			p.times = 1
+			p.Times = 1
 			_, err := v.Ask(t.Context(), at, o.ID)
 			if err == nil {
 				_, err = v.State(t.Context(), at)
@@ -402,7 +351,7 @@ func TestTrades(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := binancetest.New()
-			p := &spoiled{Server: s, call: "GET /api/v3/myTrades", status: 200, body: tc.trades}
+			p := &exchangetest.Spoiled{Handler: s, Call: "GET /api/v3/myTrades", Status: 200, Body: tc.trades}
 			server := httptest.NewServer(p)
 			defer server.Close()
 			v := join(t, connection(s, server.URL))
@@ -411,7 +360,7 @@ func TestTrades(t *testing.T) {
 			if _, err := v.Place(t.Context(), at, o); err != nil {
 				t.Fatal(err)
 			}
-			p.times = 1
+			p.Times = 1
 			r, err := v.Ask(t.Context(), at, o.ID)
 			if err != nil || r.Status != tc.status || r.Filled.String() != tc.filled || r.Fee.String() != tc.fee || !strings.Contains(r.Why, tc.why) {
 				t.Errorf("got %+v, %v", r, err)
@@ -490,7 +439,7 @@ func TestState(t *testing.T) {
 // Money leaves to the owner's own addresses only, once per key whatever becomes of the answer.
 func TestWithdrawal(t *testing.T) {
 	s := binancetest.New()
-	p := &spoiled{Server: s, call: "POST /sapi/v1/capital/withdraw/apply"}
+	p := &exchangetest.Spoiled{Handler: s, Call: "POST /sapi/v1/capital/withdraw/apply"}
 	server := httptest.NewServer(p)
 	defer server.Close()
 	v := join(t, connection(s, server.URL))
@@ -508,7 +457,7 @@ func TestWithdrawal(t *testing.T) {
 	if r, err := ask("lb-w0", "bc1qthief"); err != nil || r.Status != lifeboat.NotPerformed || s.Withdrawals(nil) != 0 {
 		t.Fatalf("to a thief: %+v, %v", r, err)
 	}
-	p.status, p.body, p.times = 504, "<html>", 1 // the request does not arrive
+	p.Status, p.Body, p.Times = 504, "<html>", 1 // the request does not arrive
 	if _, err := ask("lb-w1", "bc1qmine"); err == nil {
 		t.Fatal("a gateway's time-out is an answer")
 	}
@@ -522,7 +471,7 @@ func TestWithdrawal(t *testing.T) {
 	if _, err := v.AskWithdrawal(t.Context(), "lb-w1"); !errors.Is(err, lifeboat.ErrAbsent) {
 		t.Fatal(err)
 	}
-	p.after, p.times = true, 1 // it arrives, and the answer is lost
+	p.After, p.Times = true, 1 // it arrives, and the answer is lost
 	if _, err := ask("lb-w1", "bc1qmine"); err == nil {
 		t.Fatal("a gateway's time-out is an answer")
 	}

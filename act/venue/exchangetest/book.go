@@ -33,6 +33,7 @@ type Book struct {
 	paper  *paper.Venue
 	orders []*Order
 	trades int64
+	last   string // price that was shown
 }
 
 // Order as the exchange files it.
@@ -176,7 +177,17 @@ func (b *Book) Show(price string, size int) time.Time {
 	}}); err != nil {
 		panic(err)
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last = price
 	return now
+}
+
+// Last is the price that was shown last.
+func (b *Book) Last() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last
 }
 
 // sync makes trades of what the simulated account has filled since the last look.
