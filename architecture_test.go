@@ -56,6 +56,8 @@ var arrows = map[string][]string{
 	"backtest":          {"plan", "session", "prose", "watch", "keep", "app", "drill"},
 	"backtest/disaster": {},
 	"backtest/report":   {"prose", "watch/rule", "drill", "backtest"},
+
+	"act/canary": {},
 }
 
 type source struct {
