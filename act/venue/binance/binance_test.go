@@ -125,23 +125,37 @@ func TestProofOfAbsence(t *testing.T) {
 
 // A cut at every byte of the request and of its response leaves exactly one order, found as the flow finds it.
 func TestCutEverywhere(t *testing.T) {
+	request, response := 0, 0
+	for whole := false; !whole; {
+		whole = cutRun(t, func(i int) exchangetest.Cut { return exchangetest.Cut{Request: request + i, Response: -1} }, &request)
+	}
+	for whole := false; !whole; {
+		whole = cutRun(t, func(i int) exchangetest.Cut { return exchangetest.Cut{Request: -1, Response: response + i} }, &response)
+	}
+	if request < 300 || response < 300 {
+		t.Errorf("the wire was cut in %d bytes of requests and %d of responses only", request, response)
+	}
+	t.Logf("cut at %d bytes of the request and %d of the response", request, response)
+}
+
+// cutRun cuts some bytes further on an account of its own, and says whether the last cut lay behind the end.
+func cutRun(t *testing.T, where func(int) exchangetest.Cut, done *int) bool {
 	s := binancetest.New()
 	server := httptest.NewServer(s)
 	defer server.Close()
-	wire := exchangetest.NewWire(t, server.Listener.Addr().String(), "POST /api/v3/order")
-	c := connection(s, "http://"+wire.Address)
-	c.PerMinute = 1e9
+	wire := exchangetest.NewWire(t, server.Listener.Addr().String(), "POST /api/v3/order ")
+	c := connection(s, server.URL)
+	c.Client, c.PerMinute = wire.Client(), 1e9
+	defer c.Client.CloseIdleConnections()
 	v := join(t, c)
 	at := s.Show("50", 100000)
 	s.Book.Clock.Add(settled)
-	cuts, total := 0, 0
-	try := func(c exchangetest.Cut) (whole bool) {
-		cuts++
-		o := sale("cut "+string(rune(cuts)), "0.2", "1000")
-		wire.Next(c)
+	for i := range 25 {
+		o := sale("cut "+string(rune('A'+i)), "1", "1000")
+		wire.Next(where(i))
 		_, err := v.Place(t.Context(), at, o)
-		whole = err == nil
-		for range 20 {
+		whole := err == nil
+		for range 5 {
 			if err == nil {
 				break
 			}
@@ -153,24 +167,16 @@ func TestCutEverywhere(t *testing.T) {
 				s.Book.Clock.Add(settled)
 			}
 		}
-		total++
-		if _, found := s.Under(string(o.ID)); err != nil || !found || len(s.Orders()) != total {
-			t.Fatalf("cut at %+v: %v, %d orders instead of %d", c, err, len(s.Orders()), total)
+		if _, found := s.Under(string(o.ID)); err != nil || !found || len(s.Orders()) != i+1 {
+			t.Fatalf("cut at %+v: %v, %d orders instead of %d", where(i), err, len(s.Orders()), i+1)
 		}
-		if _, err := v.Cancel(t.Context(), at, o.ID); err != nil {
-			t.Fatal(err)
+		if whole {
+			*done += i
+			return true
 		}
-		return whole
 	}
-	request, response := 0, 0
-	for ; !try(exchangetest.Cut{Request: request, Response: -1}); request++ {
-	}
-	for ; !try(exchangetest.Cut{Request: -1, Response: response}); response++ {
-	}
-	if request < 300 || response < 300 {
-		t.Errorf("the wire was cut in %d bytes of requests and %d of responses only", request, response)
-	}
-	t.Logf("cut at %d bytes of the request and %d of the response", request, response)
+	*done += 25
+	return false
 }
 
 // Whatever Binance answers to a new order, it is rejected with a reason, or nobody claims to know and asking finds out; there

@@ -206,12 +206,13 @@ func cutRun(t *testing.T, where func(int) exchangetest.Cut, done *int) bool {
 	server := httptest.NewServer(s)
 	defer server.Close()
 	wire := exchangetest.NewWire(t, server.Listener.Addr().String(), "POST /api/v3/brokerage/orders ")
-	c := connection(s, "http://"+wire.Address)
-	c.PerMinute = 1e9
+	c := connection(s, server.URL)
+	c.Client, c.PerMinute = wire.Client(), 1e9
+	defer c.Client.CloseIdleConnections()
 	v := join(t, c)
 	at := s.Show("50", 100000)
 	s.Book.Clock.Add(settled)
-	for i := range 90 {
+	for i := range 25 {
 		o := sale("cut "+string(rune('A'+i)), "1", "1000")
 		wire.Next(where(i))
 		_, err := v.Place(t.Context(), at, o)
@@ -236,7 +237,7 @@ func cutRun(t *testing.T, where func(int) exchangetest.Cut, done *int) bool {
 			return true
 		}
 	}
-	*done += 90
+	*done += 25
 	return false
 }
 
