@@ -1,7 +1,10 @@
 package binance_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -57,6 +60,38 @@ func sale(key string, quantity, limit string) lifeboat.Order {
 		o.Type, o.Limit = lifeboat.Limit, decimal.RequireFromString(limit)
 	}
 	return o
+}
+
+// No key, signature or token reaches a log, whatever its level, nor an error.
+func TestNoKeyInLogs(t *testing.T) {
+	var written bytes.Buffer
+	s := binancetest.New()
+	p := &exchangetest.Spoiled{Handler: s, Call: "POST /api/v3/*", Status: 500}
+	server := httptest.NewServer(p)
+	defer server.Close()
+	c := connection(s, server.URL)
+	c.Log = slog.New(slog.NewTextHandler(&written, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	v := join(t, c)
+	at := s.Show("50", 1000)
+	for i := range 3 {
+		_, err := v.Place(t.Context(), at, sale("log", "1", "60"))
+		fmt.Fprintln(&written, err)
+		p.Times = 1 - i
+		s.Book.Clock.Add(settled)
+		_, err = v.Ask(t.Context(), at, sale("log", "1", "60").ID)
+		fmt.Fprintln(&written, err)
+	}
+	server.Close()
+	_, err := v.State(t.Context(), at)
+	fmt.Fprintln(&written, err)
+	for _, secret := range []string{binancetest.Key, binancetest.Secret, "signature", "Bearer", "http://"} {
+		if strings.Contains(written.String(), secret) {
+			t.Errorf("%q is in\n%s", secret, written.String())
+		}
+	}
+	if !strings.Contains(written.String(), "place order") {
+		t.Errorf("nothing was logged: %s", written.String())
+	}
 }
 
 func TestVenue(t *testing.T) {
