@@ -530,3 +530,33 @@ func TestWithdrawal(t *testing.T) {
 		t.Errorf("more than there is: %+v, %v", r, err)
 	}
 }
+
+// Lines and orders are of one moment: when an order fills between the readings all is read again, and not for ever.
+func TestStateOfOneMoment(t *testing.T) {
+	for times, moved := range map[int]bool{0: false, 1: false, 2: false, 3: true} {
+		s := binancetest.New()
+		m := &exchangetest.Meanwhile{Handler: s, Call: "GET /api/v3/account", Do: func() { s.Tick("61", 1) }}
+		server := httptest.NewServer(m)
+		defer server.Close()
+		v := join(t, connection(s, server.URL))
+		at := s.Show("50", 1000)
+		if _, err := v.Place(t.Context(), at, sale("moves", "50", "60")); err != nil {
+			t.Fatal(err)
+		}
+		m.Times = times
+		st, err := v.State(t.Context(), at)
+		if moved {
+			if err == nil || !strings.Contains(err.Error(), "moved") {
+				t.Errorf("an order that never rests: %+v, %v", st, err)
+			}
+			continue
+		}
+		if err != nil || len(st.Placed) != 1 {
+			t.Fatalf("%d times: %+v, %v", times, st, err)
+		}
+		btc, _ := st.Line("BTC")
+		if filled := st.Placed[0].Filled; !btc.Quantity.Add(filled).Equal(decimal.NewFromInt(venuetest.Shares)) || filled.IsZero() != (times == 0) {
+			t.Errorf("%d times: %s held and %s filled", times, btc.Quantity, filled)
+		}
+	}
+}

@@ -169,8 +169,13 @@ func (b *Book) Balance(asset string) (free, claimed decimal.Decimal) {
 }
 
 // Show moves the market a minute later to a price at which so much trades.
-func (b *Book) Show(price string, size int) time.Time {
-	now := b.Clock.Add(time.Minute)
+func (b *Book) Show(price string, size int) time.Time { return b.show(time.Minute, price, size) }
+
+// Tick moves it a moment later.
+func (b *Book) Tick(price string, size int) time.Time { return b.show(time.Millisecond, price, size) }
+
+func (b *Book) show(later time.Duration, price string, size int) time.Time {
+	now := b.Clock.Add(later)
 	if err := b.paper.Show(lifeboat.Instant{At: now, Readings: []lifeboat.Reading{
 		{Series: lifeboat.Series(b.Base + ".volume"), Value: 2 * float64(size)},
 		{Series: lifeboat.Series(b.Base), Value: decimal.RequireFromString(price).InexactFloat64()},

@@ -78,3 +78,20 @@ func (h *Held) Arrive() *httptest.ResponseRecorder {
 	h.Handler.ServeHTTP(w, h.kept)
 	return w
 }
+
+// Meanwhile lets something happen right before some calls arrive.
+type Meanwhile struct {
+	http.Handler
+	Call  string
+	Do    func()
+	Times int
+}
+
+// ServeHTTP lets it happen, and the call through.
+func (m *Meanwhile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method+" "+r.URL.Path == m.Call && m.Times > 0 {
+		m.Times--
+		m.Do()
+	}
+	m.Handler.ServeHTTP(w, r)
+}
