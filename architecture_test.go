@@ -59,6 +59,7 @@ var arrows = map[string][]string{
 	"backtest/report":   {"prose", "watch/rule", "drill", "backtest"},
 
 	"statement": {"prose"},
+	"act/canary": {},
 }
 
 type source struct {

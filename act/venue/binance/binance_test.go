@@ -3,7 +3,8 @@ package binance_test
 import (
 	"bytes"
 	"errors"
-	"io"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -59,6 +60,38 @@ func sale(key string, quantity, limit string) lifeboat.Order {
 		o.Type, o.Limit = lifeboat.Limit, decimal.RequireFromString(limit)
 	}
 	return o
+}
+
+// No key, signature or token reaches a log, whatever its level, nor an error.
+func TestNoKeyInLogs(t *testing.T) {
+	var written bytes.Buffer
+	s := binancetest.New()
+	p := &exchangetest.Spoiled{Handler: s, Call: "POST /api/v3/*", Status: 500}
+	server := httptest.NewServer(p)
+	defer server.Close()
+	c := connection(s, server.URL)
+	c.Log = slog.New(slog.NewTextHandler(&written, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	v := join(t, c)
+	at := s.Show("50", 1000)
+	for i := range 3 {
+		_, err := v.Place(t.Context(), at, sale("log", "1", "60"))
+		fmt.Fprintln(&written, err)
+		p.Times = 1 - i
+		s.Book.Clock.Add(settled)
+		_, err = v.Ask(t.Context(), at, sale("log", "1", "60").ID)
+		fmt.Fprintln(&written, err)
+	}
+	server.Close()
+	_, err := v.State(t.Context(), at)
+	fmt.Fprintln(&written, err)
+	for _, secret := range []string{binancetest.Key, binancetest.Secret, "signature", "Bearer", "http://"} {
+		if strings.Contains(written.String(), secret) {
+			t.Errorf("%q is in\n%s", secret, written.String())
+		}
+	}
+	if !strings.Contains(written.String(), "place order") {
+		t.Errorf("nothing was logged: %s", written.String())
+	}
 }
 
 func TestVenue(t *testing.T) {
@@ -127,23 +160,37 @@ func TestProofOfAbsence(t *testing.T) {
 
 // A cut at every byte of the request and of its response leaves exactly one order, found as the flow finds it.
 func TestCutEverywhere(t *testing.T) {
+	request, response := 0, 0
+	for whole := false; !whole; {
+		whole = cutRun(t, func(i int) exchangetest.Cut { return exchangetest.Cut{Request: request + i, Response: -1} }, &request)
+	}
+	for whole := false; !whole; {
+		whole = cutRun(t, func(i int) exchangetest.Cut { return exchangetest.Cut{Request: -1, Response: response + i} }, &response)
+	}
+	if request < 300 || response < 300 {
+		t.Errorf("the wire was cut in %d bytes of requests and %d of responses only", request, response)
+	}
+	t.Logf("cut at %d bytes of the request and %d of the response", request, response)
+}
+
+// cutRun cuts some bytes further on an account of its own, and says whether the last cut lay behind the end.
+func cutRun(t *testing.T, where func(int) exchangetest.Cut, done *int) bool {
 	s := binancetest.New()
 	server := httptest.NewServer(s)
 	defer server.Close()
-	wire := exchangetest.NewWire(t, server.Listener.Addr().String(), "POST /api/v3/order")
-	c := connection(s, "http://"+wire.Address)
-	c.PerMinute = 1e9
+	wire := exchangetest.NewWire(t, server.Listener.Addr().String(), "POST /api/v3/order ")
+	c := connection(s, server.URL)
+	c.Client, c.PerMinute = wire.Client(), 1e9
+	defer c.Client.CloseIdleConnections()
 	v := join(t, c)
 	at := s.Show("50", 100000)
 	s.Book.Clock.Add(settled)
-	cuts, total := 0, 0
-	try := func(c exchangetest.Cut) (whole bool) {
-		cuts++
-		o := sale("cut "+string(rune(cuts)), "0.2", "1000")
-		wire.Next(c)
+	for i := range 25 {
+		o := sale("cut "+string(rune('A'+i)), "1", "1000")
+		wire.Next(where(i))
 		_, err := v.Place(t.Context(), at, o)
-		whole = err == nil
-		for range 20 {
+		whole := err == nil
+		for range 5 {
 			if err == nil {
 				break
 			}
@@ -155,57 +202,16 @@ func TestCutEverywhere(t *testing.T) {
 				s.Book.Clock.Add(settled)
 			}
 		}
-		total++
-		if _, found := s.Under(string(o.ID)); err != nil || !found || len(s.Orders()) != total {
-			t.Fatalf("cut at %+v: %v, %d orders instead of %d", c, err, len(s.Orders()), total)
+		if _, found := s.Under(string(o.ID)); err != nil || !found || len(s.Orders()) != i+1 {
+			t.Fatalf("cut at %+v: %v, %d orders instead of %d", where(i), err, len(s.Orders()), i+1)
 		}
-		if _, err := v.Cancel(t.Context(), at, o.ID); err != nil {
-			t.Fatal(err)
+		if whole {
+			*done += i
+			return true
 		}
-		return whole
 	}
-	request, response := 0, 0
-	for ; !try(exchangetest.Cut{Request: request, Response: -1}); request++ {
-	}
-	for ; !try(exchangetest.Cut{Request: -1, Response: response}); response++ {
-	}
-	if request < 300 || response < 300 {
-		t.Errorf("the wire was cut in %d bytes of requests and %d of responses only", request, response)
-	}
-	t.Logf("cut at %d bytes of the request and %d of the response", request, response)
-}
-
-// spoiled answers of a stand-in: the first call of a step gets an answer that no exchange should give.
-type spoiled struct {
-	*binancetest.Server
-	call   string // POST /api/v3/order
-	status int
-	body   string
-	after  bool // the call is carried out first
-	times  int
-	header http.Header
-}
-
-func (s *spoiled) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method+" "+r.URL.Path != s.call || s.times == 0 {
-		s.Server.ServeHTTP(w, r)
-		return
-	}
-	s.times--
-	if s.after {
-		s.Server.ServeHTTP(httptest.NewRecorder(), r)
-	}
-	for name, values := range s.header {
-		w.Header()[name] = values
-	}
-	if s.status == 0 { // the connection breaks in the middle of the answer
-		w.Header().Set("Content-Length", "4000")
-		_, _ = w.Write([]byte(s.body))
-		_ = http.NewResponseController(w).Flush()
-		panic(http.ErrAbortHandler)
-	}
-	w.WriteHeader(s.status)
-	_, _ = w.Write([]byte(s.body))
+	*done += 25
+	return false
 }
 
 // Whatever Binance answers to a new order, it is rejected with a reason, or nobody claims to know and asking finds out; there
@@ -213,32 +219,32 @@ func (s *spoiled) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func TestAnswersToAnOrder(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
-		answer spoiled
+		answer exchangetest.Spoiled
 		status lifeboat.ReceiptStatus // of the receipt; "" for an error
 		says   string
 		atOnce bool // that nothing arrived is clear without waiting
 	}{
-		{"a storm", spoiled{status: 503, body: `{"code":-1008,"msg":"Server is currently overloaded"}`, after: true}, "", "overloaded", false},
-		{"a storm without order", spoiled{status: 502, body: "<html>Bad Gateway</html>"}, "", "no answer of its API", false},
-		{"a time-out of the engine", spoiled{status: 408, body: `{"code":-1007,"msg":"Timeout waiting for response from backend server."}`, after: true}, "", "-1007", false},
-		{"a code that says nothing", spoiled{status: 400, body: `{"code":-1006,"msg":"unexpected"}`, after: true}, "", "-1006", false},
-		{"a page", spoiled{status: 200, body: "<html>welcome</html>", after: true}, "", "a page and not JSON", false},
-		{"nothing", spoiled{status: 200, body: "", after: true}, "", "the answer is empty", false},
-		{"half an answer", spoiled{status: 0, body: `{"symbol":"BTCUSDT","orderId":`, after: true}, "", "breaks off", false},
-		{"an answer about another order", spoiled{status: 200, body: `{"orderId":7,"clientOrderId":"lb-other","status":"NEW"}`, after: true}, "", "not about the order", false},
-		{"a price below nothing", spoiled{status: 200, body: `{"orderId":7,"price":"-1"}`, after: true}, "", "not the JSON", false},
-		{"a firewall", spoiled{status: 403, body: "<html>blocked</html>"}, "", "403", false},
-		{"a limit of requests", spoiled{status: 429, body: `{"code":-1003,"msg":"Too much request weight used"}`, header: http.Header{"Retry-After": {"7"}}}, "", "-1003", false},
-		{"a ban", spoiled{status: 418, body: `{"code":-1003,"msg":"IP banned"}`, header: http.Header{"Retry-After": {"7"}}}, "", "IP banned", false},
-		{"clocks apart", spoiled{status: 400, body: `{"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."}`}, "", "recvWindow", true},
-		{"no money", spoiled{status: 400, body: `{"code":-2010,"msg":"Account has insufficient balance for requested action."}`}, lifeboat.OrderRejected, "insufficient balance", false},
-		{"an order it has", spoiled{status: 400, body: `{"code":-2010,"msg":"Duplicate order sent."}`, after: true}, lifeboat.Accepted, "", false},
-		{"a filter", spoiled{status: 400, body: `{"code":-1013,"msg":"Filter failure: PERCENT_PRICE_BY_SIDE"}`}, lifeboat.OrderRejected, "PERCENT_PRICE_BY_SIDE", false},
-		{"a key without the right", spoiled{status: 401, body: `{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}`}, lifeboat.OrderRejected, "permissions", false},
+		{"a storm", exchangetest.Spoiled{Status: 503, Body: `{"code":-1008,"msg":"Server is currently overloaded"}`, After: true}, "", "overloaded", false},
+		{"a storm without order", exchangetest.Spoiled{Status: 502, Body: "<html>Bad Gateway</html>"}, "", "no answer of its API", false},
+		{"a time-out of the engine", exchangetest.Spoiled{Status: 408, Body: `{"code":-1007,"msg":"Timeout waiting for response from backend server."}`, After: true}, "", "-1007", false},
+		{"a code that says nothing", exchangetest.Spoiled{Status: 400, Body: `{"code":-1006,"msg":"unexpected"}`, After: true}, "", "-1006", false},
+		{"a page", exchangetest.Spoiled{Status: 200, Body: "<html>welcome</html>", After: true}, "", "a page and not JSON", false},
+		{"nothing", exchangetest.Spoiled{Status: 200, Body: "", After: true}, "", "the answer is empty", false},
+		{"half an answer", exchangetest.Spoiled{Status: 0, Body: `{"symbol":"BTCUSDT","orderId":`, After: true}, "", "breaks off", false},
+		{"an answer about another order", exchangetest.Spoiled{Status: 200, Body: `{"orderId":7,"clientOrderId":"lb-other","status":"NEW"}`, After: true}, "", "not about the order", false},
+		{"a price below nothing", exchangetest.Spoiled{Status: 200, Body: `{"orderId":7,"price":"-1"}`, After: true}, "", "not the JSON", false},
+		{"a firewall", exchangetest.Spoiled{Status: 403, Body: "<html>blocked</html>"}, "", "403", false},
+		{"a limit of requests", exchangetest.Spoiled{Status: 429, Body: `{"code":-1003,"msg":"Too much request weight used"}`, Header: http.Header{"Retry-After": {"7"}}}, "", "-1003", false},
+		{"a ban", exchangetest.Spoiled{Status: 418, Body: `{"code":-1003,"msg":"IP banned"}`, Header: http.Header{"Retry-After": {"7"}}}, "", "IP banned", false},
+		{"clocks apart", exchangetest.Spoiled{Status: 400, Body: `{"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."}`}, "", "recvWindow", true},
+		{"no money", exchangetest.Spoiled{Status: 400, Body: `{"code":-2010,"msg":"Account has insufficient balance for requested action."}`}, lifeboat.OrderRejected, "insufficient balance", false},
+		{"an order it has", exchangetest.Spoiled{Status: 400, Body: `{"code":-2010,"msg":"Duplicate order sent."}`, After: true}, lifeboat.Accepted, "", false},
+		{"a filter", exchangetest.Spoiled{Status: 400, Body: `{"code":-1013,"msg":"Filter failure: PERCENT_PRICE_BY_SIDE"}`}, lifeboat.OrderRejected, "PERCENT_PRICE_BY_SIDE", false},
+		{"a key without the right", exchangetest.Spoiled{Status: 401, Body: `{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}`}, lifeboat.OrderRejected, "permissions", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := binancetest.New()
-			tc.answer.Server, tc.answer.call, tc.answer.times = s, "POST /api/v3/order", 1
+			tc.answer.Handler, tc.answer.Call, tc.answer.Times = s, "POST /api/v3/order", 1
 			server := httptest.NewServer(&tc.answer)
 			defer server.Close()
 			v := join(t, connection(s, server.URL))
@@ -260,10 +266,10 @@ func TestAnswersToAnOrder(t *testing.T) {
 				return
 			}
 			_, err = v.Ask(t.Context(), at, o.ID)
-			if tc.answer.after != (err == nil) && tc.answer.header == nil || !tc.atOnce && errors.Is(err, lifeboat.ErrAbsent) {
+			if tc.answer.After != (err == nil) && tc.answer.Header == nil || !tc.atOnce && errors.Is(err, lifeboat.ErrAbsent) {
 				t.Errorf("asked at once: %v", err)
 			}
-			if _, err := v.Place(t.Context(), at, o); err == nil != tc.answer.after && !tc.atOnce {
+			if _, err := v.Place(t.Context(), at, o); err == nil != tc.answer.After && !tc.atOnce {
 				t.Errorf("placed again before anything was proved: %v", err)
 			}
 			s.Book.Clock.Add(settled)
@@ -279,22 +285,6 @@ func TestAnswersToAnOrder(t *testing.T) {
 	}
 }
 
-// held keeps the next new order on its way, and lets it arrive when told.
-type held struct {
-	*binancetest.Server
-	kept *http.Request
-}
-
-func (h *held) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method == "POST" && h.kept == nil {
-		body, _ := io.ReadAll(r.Body)
-		h.kept = httptest.NewRequest(r.Method, r.URL.String(), bytes.NewReader(body))
-		h.kept.Header = r.Header
-		panic(http.ErrAbortHandler)
-	}
-	h.Server.ServeHTTP(w, r)
-}
-
 // A request that comes late is found when it comes in time, and refused by Binance when it comes after it was proved absent.
 func TestLateRequest(t *testing.T) {
 	for _, tc := range []struct {
@@ -304,7 +294,7 @@ func TestLateRequest(t *testing.T) {
 	}{{"in its window", 4 * time.Second, true}, {"after the proof", settled, false}} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := binancetest.New()
-			h := &held{Server: s}
+			h := &exchangetest.Held{Handler: s, Call: "POST /api/v3/order"}
 			server := httptest.NewServer(h)
 			defer server.Close()
 			v := join(t, connection(s, server.URL))
@@ -323,7 +313,7 @@ func TestLateRequest(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			s.ServeHTTP(httptest.NewRecorder(), h.kept)
+			h.Arrive()
 			if r, err := v.Ask(t.Context(), at, o.ID); err != nil || r.Status != lifeboat.Accepted || len(s.Orders()) != 1 {
 				t.Errorf("in the end %+v, %v, %d orders", r, err, len(s.Orders()))
 			}
@@ -358,7 +348,7 @@ func TestBadAnswers(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			s := binancetest.New()
 			o := sale(tc.name, "2", "")
-			p := &spoiled{Server: s, call: tc.call, status: tc.status, body: strings.ReplaceAll(tc.body, "KEY", string(o.ID))}
+			p := &exchangetest.Spoiled{Handler: s, Call: tc.call, Status: tc.status, Body: strings.ReplaceAll(tc.body, "KEY", string(o.ID))}
 			server := httptest.NewServer(p)
 			defer server.Close()
 			v := join(t, connection(s, server.URL))
@@ -367,7 +357,7 @@ func TestBadAnswers(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.Book.Clock.Add(time.Hour)
-			p.times = 1
+			p.Times = 1
 			_, err := v.Ask(t.Context(), at, o.ID)
 			if err == nil {
 				_, err = v.State(t.Context(), at)
@@ -402,7 +392,7 @@ func TestTrades(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := binancetest.New()
-			p := &spoiled{Server: s, call: "GET /api/v3/myTrades", status: 200, body: tc.trades}
+			p := &exchangetest.Spoiled{Handler: s, Call: "GET /api/v3/myTrades", Status: 200, Body: tc.trades}
 			server := httptest.NewServer(p)
 			defer server.Close()
 			v := join(t, connection(s, server.URL))
@@ -411,7 +401,7 @@ func TestTrades(t *testing.T) {
 			if _, err := v.Place(t.Context(), at, o); err != nil {
 				t.Fatal(err)
 			}
-			p.times = 1
+			p.Times = 1
 			r, err := v.Ask(t.Context(), at, o.ID)
 			if err != nil || r.Status != tc.status || r.Filled.String() != tc.filled || r.Fee.String() != tc.fee || !strings.Contains(r.Why, tc.why) {
 				t.Errorf("got %+v, %v", r, err)
@@ -490,7 +480,7 @@ func TestState(t *testing.T) {
 // Money leaves to the owner's own addresses only, once per key whatever becomes of the answer.
 func TestWithdrawal(t *testing.T) {
 	s := binancetest.New()
-	p := &spoiled{Server: s, call: "POST /sapi/v1/capital/withdraw/apply"}
+	p := &exchangetest.Spoiled{Handler: s, Call: "POST /sapi/v1/capital/withdraw/apply"}
 	server := httptest.NewServer(p)
 	defer server.Close()
 	v := join(t, connection(s, server.URL))
@@ -508,7 +498,7 @@ func TestWithdrawal(t *testing.T) {
 	if r, err := ask("lb-w0", "bc1qthief"); err != nil || r.Status != lifeboat.NotPerformed || s.Withdrawals(nil) != 0 {
 		t.Fatalf("to a thief: %+v, %v", r, err)
 	}
-	p.status, p.body, p.times = 504, "<html>", 1 // the request does not arrive
+	p.Status, p.Body, p.Times = 504, "<html>", 1 // the request does not arrive
 	if _, err := ask("lb-w1", "bc1qmine"); err == nil {
 		t.Fatal("a gateway's time-out is an answer")
 	}
@@ -522,7 +512,7 @@ func TestWithdrawal(t *testing.T) {
 	if _, err := v.AskWithdrawal(t.Context(), "lb-w1"); !errors.Is(err, lifeboat.ErrAbsent) {
 		t.Fatal(err)
 	}
-	p.after, p.times = true, 1 // it arrives, and the answer is lost
+	p.After, p.Times = true, 1 // it arrives, and the answer is lost
 	if _, err := ask("lb-w1", "bc1qmine"); err == nil {
 		t.Fatal("a gateway's time-out is an answer")
 	}
@@ -538,5 +528,35 @@ func TestWithdrawal(t *testing.T) {
 	}
 	if r, err := v.Withdraw(t.Context(), "lb-w2", "BTC", "bc1qmine", "BTC", decimal.NewFromInt(1000)); err != nil || r.Status != lifeboat.NotPerformed {
 		t.Errorf("more than there is: %+v, %v", r, err)
+	}
+}
+
+// Lines and orders are of one moment: when an order fills between the readings all is read again, and not for ever.
+func TestStateOfOneMoment(t *testing.T) {
+	for times, moved := range map[int]bool{0: false, 1: false, 2: false, 3: true} {
+		s := binancetest.New()
+		m := &exchangetest.Meanwhile{Handler: s, Call: "GET /api/v3/account", Do: func() { s.Tick("61", 1) }}
+		server := httptest.NewServer(m)
+		defer server.Close()
+		v := join(t, connection(s, server.URL))
+		at := s.Show("50", 1000)
+		if _, err := v.Place(t.Context(), at, sale("moves", "50", "60")); err != nil {
+			t.Fatal(err)
+		}
+		m.Times = times
+		st, err := v.State(t.Context(), at)
+		if moved {
+			if err == nil || !strings.Contains(err.Error(), "moved") {
+				t.Errorf("an order that never rests: %+v, %v", st, err)
+			}
+			continue
+		}
+		if err != nil || len(st.Placed) != 1 {
+			t.Fatalf("%d times: %+v, %v", times, st, err)
+		}
+		btc, _ := st.Line("BTC")
+		if filled := st.Placed[0].Filled; !btc.Quantity.Add(filled).Equal(decimal.NewFromInt(venuetest.Shares)) || filled.IsZero() != (times == 0) {
+			t.Errorf("%d times: %s held and %s filled", times, btc.Quantity, filled)
+		}
 	}
 }

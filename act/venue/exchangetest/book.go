@@ -33,6 +33,7 @@ type Book struct {
 	paper  *paper.Venue
 	orders []*Order
 	trades int64
+	last   string // price that was shown
 }
 
 // Order as the exchange files it.
@@ -168,15 +169,30 @@ func (b *Book) Balance(asset string) (free, claimed decimal.Decimal) {
 }
 
 // Show moves the market a minute later to a price at which so much trades.
-func (b *Book) Show(price string, size int) time.Time {
-	now := b.Clock.Add(time.Minute)
+func (b *Book) Show(price string, size int) time.Time { return b.show(time.Minute, price, size) }
+
+// Tick moves it a moment later.
+func (b *Book) Tick(price string, size int) time.Time { return b.show(time.Millisecond, price, size) }
+
+func (b *Book) show(later time.Duration, price string, size int) time.Time {
+	now := b.Clock.Add(later)
 	if err := b.paper.Show(lifeboat.Instant{At: now, Readings: []lifeboat.Reading{
 		{Series: lifeboat.Series(b.Base + ".volume"), Value: 2 * float64(size)},
 		{Series: lifeboat.Series(b.Base), Value: decimal.RequireFromString(price).InexactFloat64()},
 	}}); err != nil {
 		panic(err)
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last = price
 	return now
+}
+
+// Last is the price that was shown last.
+func (b *Book) Last() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last
 }
 
 // sync makes trades of what the simulated account has filled since the last look.

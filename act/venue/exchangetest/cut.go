@@ -2,8 +2,11 @@ package exchangetest
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net"
+	"net/http"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -12,7 +15,7 @@ import (
 // bytes are Marked, so that the questions which follow get through.
 type Wire struct {
 	Address string // of the client's side
-	Marked  string // POST /api/v3/order
+	Marked  string // POST /api/v3/order, and a space where that is all of the path
 
 	server string
 	mu     sync.Mutex
@@ -49,6 +52,32 @@ func (w *Wire) Next(c Cut) {
 	defer w.mu.Unlock()
 	w.cut = c
 }
+
+// Client of the server whose marked calls, and no others, go over the wire, each on a connection of its own.
+func (w *Wire) Client() *http.Client {
+	to := func(address string) func(context.Context, string, string) (net.Conn, error) {
+		return func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, address)
+		}
+	}
+	return &http.Client{Transport: &split{marked: w.Marked,
+		wire: &http.Transport{DisableKeepAlives: true, DialContext: to(w.Address)}, straight: &http.Transport{DialContext: to(w.server)}}}
+}
+
+type split struct {
+	marked         string
+	wire, straight *http.Transport
+}
+
+func (s *split) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasPrefix(r.Method+" "+r.URL.Path+" ", s.marked) {
+		return s.wire.RoundTrip(r)
+	}
+	return s.straight.RoundTrip(r)
+}
+
+// CloseIdleConnections lets the server end.
+func (s *split) CloseIdleConnections() { s.straight.CloseIdleConnections() }
 
 func (w *Wire) carry(client net.Conn) {
 	defer client.Close()
