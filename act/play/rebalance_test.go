@@ -403,3 +403,27 @@ func (m *market) statement() {
 		}
 	}
 }
+
+// TestSlicesReduceByWhatWasHeld: the share is of what was held before the first slice, not of what each has left.
+func TestSlicesReduceByWhatWasHeld(t *testing.T) {
+	step := plan.Step{Name: "out", Timeout: 24 * hour, Rebalance: &plan.Rebalance{Reduce: "SPY", By: 0.5, Participation: 0.10, SliceEvery: hour}}
+	s := newStand(t, playbook(step))
+	s.world.volume = map[string]float64{"SPY": 13_000}
+	s.playOut()
+	want(t, s.orders(), "sell 200 SPY", "sell 100 SPY")
+}
+
+// TestNothingIsBoughtBackThatWasSold: between two slices the price halves, and the model would have the symbol bought again.
+func TestNothingIsBoughtBackThatWasSold(t *testing.T) {
+	s := newStand(t, playbook(toHalves(plan.Rebalance{Participation: 0.10, SliceEvery: hour})), halves)
+	s.world.volume = map[string]float64{"SPY": 13_000}
+	s.settle()
+	want(t, s.orders(), "sell 200 SPY", "sell 200 QQQ", "buy 98 T10Y")
+	s.world.prices["SPY"] = 40
+	s.playOut()
+	for _, o := range s.orders() {
+		if strings.HasPrefix(o, "buy") && strings.HasSuffix(o, "SPY") {
+			t.Errorf("%s", o)
+		}
+	}
+}
