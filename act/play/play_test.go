@@ -53,15 +53,16 @@ func (w *world) Holds(expr string, _ time.Time) (truth, known bool, values map[s
 // stand is a player with a world, driven as the flow drives it, and a venue that fills everything at once.
 type stand struct {
 	*Player
-	t      *testing.T
-	world  *world
-	book   *lifeboat.Book
-	at     time.Time
-	told   []lifeboat.Event
-	cuts   []int                       // lengths of told at which the journal can end: it takes in whole batches
-	status lifeboat.ReceiptStatus      // what the venue makes of orders
-	mute   bool                        // no channel takes a message
-	tasks  map[string]lifeboat.Receipt // :: kind of task → what comes of it; performed at once for those not in it
+	t       *testing.T
+	world   *world
+	book    *lifeboat.Book
+	at      time.Time
+	told    []lifeboat.Event
+	cuts    []int                       // lengths of told at which the journal can end: it takes in whole batches
+	status  lifeboat.ReceiptStatus      // what the venue makes of orders
+	rejects string                      // a symbol of which it rejects every order
+	mute    bool                        // no channel takes a message
+	tasks   map[string]lifeboat.Receipt // :: kind of task → what comes of it; performed at once for those not in it
 
 	positions []lifeboat.Position
 	times     []time.Time // of told
@@ -148,7 +149,9 @@ func (s *stand) carryOut(e lifeboat.Event) {
 		s.apply(s.performed(i))
 	case lifeboat.PlaceOrder:
 		r := lifeboat.Receipt{Key: i.Key, Account: "broker", Status: s.status}
-		if s.status == lifeboat.Filled {
+		if i.Order.Symbol == s.rejects {
+			r.Status = lifeboat.OrderRejected
+		} else if s.status == lifeboat.Filled {
 			r.Filled, r.Price = i.Order.Quantity, i.Order.Arrival
 		}
 		s.apply(r)
