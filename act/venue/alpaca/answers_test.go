@@ -366,8 +366,7 @@ func TestStateOfMovingOrders(t *testing.T) {
 func TestPairs(t *testing.T) {
 	replies := sound()
 	replies["GET /v2/positions"] = reply{status: 200, body: "[" + holding(map[string]any{"symbol": "BTCUSD", "asset_class": "crypto"}) + "]"}
-	replies["GET /v2/assets/BTCUSD"] = reply{status: 200, body: `{"symbol":"BTC/USD","status":"active","tradable":true}`}
-	replies["GET /v2/assets/BTC/USD"] = replies["GET /v2/assets/BTCUSD"]
+	replies["GET /v2/assets/BTC/USD"] = reply{status: 200, body: `{"symbol":"BTC/USD","status":"active","tradable":true}`}
 	var sent []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
@@ -384,7 +383,7 @@ func TestPairs(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := v.State(t.Context(), noon)
-	if _, ok := s.Line("BTC"); err != nil || !ok {
+	if _, ok := s.Line("BTC"); err != nil || !ok || s.Barred != nil {
 		t.Errorf("%+v, %v", s, err)
 	}
 	coin, part := sell("coin", "0.000000012345678901", "60000.5"), sell("part", "0.5", "")

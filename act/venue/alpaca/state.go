@@ -235,11 +235,11 @@ func (v *Venue) barred(ctx context.Context, positions []Position, orders map[str
 		classes[theirs] = ""
 	}
 	for _, p := range positions {
-		classes[p.Symbol] = p.AssetClass
+		classes[v.conn.Theirs(v.ours(p.Symbol, p.AssetClass))] = p.AssetClass
 	}
 	for _, o := range orders {
 		if !standings[o.Status].Final() {
-			classes[o.Symbol] = o.AssetClass
+			classes[v.conn.Theirs(v.ours(o.Symbol, o.AssetClass))] = o.AssetClass
 		}
 	}
 	var found map[string]string
