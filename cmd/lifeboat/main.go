@@ -65,7 +65,7 @@ keeps the evidence.
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(initCommand(), checkCommand(), fmtCommand(), schemaCommand(), drillCommand(), backtestCommand(), serveCommand(),
 		statusCommand(), answerCommand(), runsCommand(), breakerCommand(), factorCommand(), tierCommand(), ackCommand(), notifyCommand(), silenceCommand(), releaseCommand(), preauthoriseCommand(), revokeCommand(),
-		incidentCommand(), logCommand(), journalCommand(), coverageCommand(), ruleCommand(), evalCommand(), historyCommand(), riskCommand())
+		incidentCommand(), logCommand(), journalCommand(), coverageCommand(), ruleCommand(), evalCommand(), historyCommand(), riskCommand(), paperCommand())
 	for _, c := range append(root.Commands(), root) {
 		refuseUnknown(c)
 	}

@@ -49,6 +49,7 @@ func TestMain(m *testing.M) {
 //	contract FILE             holds a result to the contract of drill run --json
 //	echoes FILE PATTERN       appends a line to a file, as a provider of prices does
 //	prices FILE PRICE         appends a price of this instant
+//	requests CODE METHOD URL [BODY]  calls a server of this machine, as any program does, and wants this HTTP status
 //	occupy NAME               listens on a free port and puts its address into the variable
 //	enlarge FILE MIB          appends comments to a file
 //	tamper DIR WORD           changes the first entry of a kind behind the journal's back
@@ -64,7 +65,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "until": until, "contract": holdToContract, "echoes": echoes, "occupy": occupy,
-			"enlarge": enlarge, "tamper": tamper, "damage": damage, "awaits": awaits, "posts": posts, "totp": showCode(), "cmpstory": cmpStory, "finds": finds, "hooks": hooks, "prices": prices,
+			"enlarge": enlarge, "tamper": tamper, "damage": damage, "awaits": awaits, "posts": posts, "totp": showCode(), "cmpstory": cmpStory, "finds": finds, "hooks": hooks, "prices": prices, "requests": requests,
 		},
 	})
 }
@@ -237,6 +238,30 @@ func posts(ts *testscript.TestScript, neg bool, args []string) {
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}
+	response, err := http.DefaultClient.Do(request)
+	ts.Check(err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	ts.Check(err)
+	if strconv.Itoa(response.StatusCode) != args[0] {
+		ts.Fatalf("%s, want %s: %s", response.Status, args[0], text)
+	}
+	_, err = fmt.Fprintf(ts.Stdout(), "%s\n", text)
+	ts.Check(err)
+}
+
+func requests(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 || len(args) > 4 {
+		ts.Fatalf("usage: requests CODE METHOD URL [BODY]")
+	}
+	body := ""
+	if len(args) == 4 {
+		body = args[3]
+	}
+	request, err := http.NewRequest(args[1], args[2], strings.NewReader(body))
+	ts.Check(err)
+	request.Header.Set("APCA-API-KEY-ID", "PK")
+	request.Header.Set("APCA-API-SECRET-KEY", "secret")
 	response, err := http.DefaultClient.Do(request)
 	ts.Check(err)
 	defer response.Body.Close()

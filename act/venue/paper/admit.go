@@ -60,7 +60,7 @@ func (v *Venue) supersede(old, o *order, e Entry) {
 	v.ended++
 	v.book.Apply(e.At, old.receipt)
 	v.reclaim(old)
-	o.mark, o.awake = old.mark, old.awake
+	o.mark, o.awake, o.before = old.mark, old.awake, old.before.Add(old.receipt.Filled)
 	o.legs = append(o.legs, old.legs...)
 	for _, key := range old.legs {
 		v.byKey[key].terms.Parent = o.ID

@@ -3,6 +3,8 @@ package paper
 import (
 	"time"
 
+	"github.com/shopspring/decimal"
+
 	"lifeboat/session"
 )
 
@@ -58,7 +60,7 @@ type breaker struct {
 }
 
 // fallsMin are the falls of the index against its last close that halt the market: NYSE rule 7.12.
-var fallsMin = [...]float64{0.07, 0.13, 0.20}
+var fallsMin = [...]decimal.Decimal{decimal.New(7, -2), decimal.New(13, -2), decimal.New(20, -2)}
 
 // Levels 1 and 2 halt for a quarter of an hour, unless only 35 minutes of the session are left; level 3 for the day.
 const (
@@ -76,10 +78,11 @@ func (v *Venue) trip(at time.Time) {
 	if !v.breaker.day.Equal(s.Day) {
 		v.breaker = breaker{day: s.Day}
 	}
-	fall := 1 - q.price/q.closes[len(q.closes)-1]
+	before, now := decimal.NewFromFloat(q.closes[len(q.closes)-1]), decimal.NewFromFloat(q.price)
+	fall := before.Sub(now)
 	for i, least := range fallsMin {
 		level := i + 1
-		if fall < least || level <= v.breaker.level {
+		if fall.LessThan(before.Mul(least)) || level <= v.breaker.level {
 			continue
 		}
 		v.breaker.level = level

@@ -103,6 +103,7 @@ type order struct {
 	replacedBy lifeboat.Key
 	legs       []lifeboat.Key
 	twin       *order
+	before     decimal.Decimal // what the orders that it replaces had filled, which its twin cannot fill any more
 }
 
 // Placed is one order and where it stands.
@@ -446,9 +447,9 @@ func (v *Venue) cost(o lifeboat.Order, quantity, price decimal.Decimal) decimal.
 func (o *order) left() decimal.Decimal {
 	left := o.Quantity.Sub(o.receipt.Filled)
 	if o.twin != nil {
-		left = left.Sub(o.twin.receipt.Filled)
+		left = left.Sub(o.twin.receipt.Filled).Sub(o.twin.before)
 	}
-	return left
+	return decimal.Max(decimal.Zero, left)
 }
 
 // write makes an entry durable and then true, in this order, and tells of it.

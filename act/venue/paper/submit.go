@@ -71,6 +71,9 @@ func (v *Venue) Replace(ctx context.Context, at time.Time, old lifeboat.Key, cha
 	change(&t)
 	t.Replaces = old
 	q := v.quotes[t.Symbol]
+	if t.Class != Simple && !t.Quantity.Equal(o.Quantity) {
+		return View{}, malformed("the quantity of a %s order cannot be changed", t.Class)
+	}
 	if t.Quantity = t.Quantity.Sub(o.receipt.Filled); !t.Quantity.IsPositive() {
 		return View{}, malformed("qty must be greater than what is filled already (%s)", o.receipt.Filled)
 	}

@@ -77,6 +77,32 @@ func (v *Venue) Views(limit int, newestFirst bool, fits func(View) bool) []View 
 	return found
 }
 
+// FindOpen is the first open order of one side that fits and does not sleep; false when there is none. It calls back under
+// the venue's lock.
+func (v *Venue) FindOpen(symbol string, side lifeboat.Side, fits func(Ticket) bool) (View, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, o := range v.open {
+		if o.Side == side && o.Symbol == symbol && !o.waits && !o.receipt.Status.Final() && fits(Ticket{o.Order, o.terms}) {
+			return v.view(o), true
+		}
+	}
+	return View{}, false
+}
+
+// OpenSymbols are those with open orders, as these were placed.
+func (v *Venue) OpenSymbols() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var symbols []string
+	for _, o := range v.open {
+		if !slices.Contains(symbols, o.Symbol) {
+			symbols = append(symbols, o.Symbol)
+		}
+	}
+	return symbols
+}
+
 // OpenViews are the open orders, as they were placed.
 func (v *Venue) OpenViews() []View {
 	v.mu.Lock()

@@ -9,6 +9,9 @@ require (
 
 require (
 	cloud.google.com/go v0.118.0 // indirect
+	github.com/coder/websocket v1.8.12 // indirect
 	github.com/josharian/intern v1.0.0 // indirect
 	github.com/mailru/easyjson v0.7.7 // indirect
+	github.com/vmihailenco/msgpack/v5 v5.3.0 // indirect
+	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
 )

@@ -7,11 +7,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/alpacahq/alpaca-trade-api-go/v3/alpaca"
 	"github.com/alpacahq/alpaca-trade-api-go/v3/marketdata"
+	"github.com/alpacahq/alpaca-trade-api-go/v3/marketdata/stream"
 	"github.com/shopspring/decimal"
 )
 
@@ -31,12 +34,14 @@ type peer struct {
 	client *alpaca.Client
 	data   *marketdata.Client
 	seen   chan alpaca.TradeUpdate
+	url    string
 }
 
 func run(url string) error {
 	ctx, stop := context.WithTimeout(context.Background(), 60*time.Second)
 	defer stop()
 	p := &peer{
+		url:    url,
 		client: alpaca.NewClient(alpaca.ClientOpts{APIKey: "PKPEER", APISecret: "secret", BaseURL: url, RetryLimit: -1}),
 		data:   marketdata.NewClient(marketdata.ClientOpts{APIKey: "PKPEER", APISecret: "secret", BaseURL: url}),
 		seen:   make(chan alpaca.TradeUpdate, 100),
@@ -48,7 +53,7 @@ func run(url string) error {
 	}{
 		{"account", p.account}, {"calendar and clock", p.times}, {"assets", p.assets}, {"market data", p.prices},
 		{"a market order and its updates", p.market}, {"a key twice", p.twice}, {"what is refused", p.refused},
-		{"replace and cancel", p.replace}, {"a bracket", p.bracket}, {"a trailing stop", p.trailing}, {"positions", p.positions}, {"activities", p.activities},
+		{"replace and cancel", p.replace}, {"a bracket", p.bracket}, {"a trailing stop", p.trailing}, {"positions", p.positions}, {"activities", p.activities}, {"the stream of data", p.stream},
 	} {
 		if err := flow.run(ctx); err != nil {
 			return fmt.Errorf("%s: %w", flow.name, err)
@@ -143,6 +148,30 @@ func (p *peer) prices(context.Context) error {
 		return fmt.Errorf("the bars are %+v", bars)
 	}
 	return nil
+}
+
+// stream listens to prices, which it moves by the broker's own control call: at Alpaca others would.
+func (p *peer) stream(ctx context.Context) error {
+	trades := make(chan stream.Trade, 1000)
+	c := stream.NewStocksClient(marketdata.IEX, stream.WithBaseURL(p.url+"/v2"), stream.WithCredentials("PKPEER", "secret"),
+		stream.WithTrades(func(t stream.Trade) { trades <- t }, "SPY"))
+	if err := c.Connect(ctx); err != nil {
+		return err
+	}
+	response, err := http.Post(p.url+"/lifeboat/prices", "application/json", strings.NewReader(`{"SPY":"640.25"}`))
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	select {
+	case t := <-trades:
+		if t.Symbol != "SPY" || t.Price != 640.25 || t.Timestamp.IsZero() {
+			return fmt.Errorf("the trade is %+v", t)
+		}
+		return nil
+	case <-ctx.Done():
+		return errors.New("no trade came")
+	}
 }
 
 func number(s string) *decimal.Decimal {

@@ -204,10 +204,16 @@ func (b *Broker) Sync() error {
 	return b.ledger.Flush()
 }
 
+// EndStreams sends everybody away who streams. No stream is served afterwards.
+func (b *Broker) EndStreams() { b.ended.Do(func() { close(b.done) }) }
+
+// Open reports whether the market is open now.
+func (b *Broker) Open() bool { return b.cfg.Calendar.IsOpen(b.Now()) }
+
 // Close ends the streams and the use of the data directory.
 func (b *Broker) Close() error {
 	var errs []error
-	b.ended.Do(func() { close(b.done) })
+	b.EndStreams()
 	if b.ledger != nil {
 		errs = append(errs, b.ledger.Flush(), b.ledger.Close())
 	}

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/vmihailenco/msgpack/v5"
 
 	"lifeboat"
 )
@@ -57,11 +59,7 @@ func (f *feed) leave(live chan lifeboat.Instant) {
 }
 
 // subscriptions of one connection; "*" stands for every symbol.
-type subscriptions struct {
-	Trades []string `json:"trades"`
-	Quotes []string `json:"quotes"`
-	Bars   []string `json:"bars"`
-}
+type subscriptions struct{ Trades, Quotes, Bars []string }
 
 // symbolsMax is how many symbols one connection may name in each list.
 const symbolsMax = 1000
@@ -83,28 +81,92 @@ func wants(list []string, symbol string) bool {
 }
 
 type dataAction struct {
-	Action string `json:"action"`
-	Key    string `json:"key"`
-	Secret string `json:"secret"`
-	subscriptions
+	Action string   `json:"action"`
+	Key    string   `json:"key"`
+	Secret string   `json:"secret"`
+	Trades []string `json:"trades"`
+	Quotes []string `json:"quotes"`
+	Bars   []string `json:"bars"`
 }
 
-// serveDataStream streams trades, quotes and bars as JSON.
-func (b *Broker) serveDataStream(w http.ResponseWriter, r *http.Request) {
-	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+// dataConn is one connection of the data stream. Alpaca's SDKs ask for MessagePack; everybody else gets JSON.
+type dataConn struct {
+	*websocket.Conn
+	packed bool
+}
+
+func (c dataConn) hear(ctx context.Context) (a dataAction, err error) {
+	_, content, err := c.Read(ctx)
 	if err != nil {
-		return
+		return a, err
 	}
+	if !c.packed {
+		return a, json.Unmarshal(content, &a)
+	}
+	d := msgpack.NewDecoder(strings.NewReader(string(content)))
+	d.SetCustomStructTag("json")
+	return a, d.Decode(&a)
+}
+
+// piece is one piece of news in a frame: names and values in turn. Their order matters, since Alpaca's Go SDK wants to read
+// first what kind of news it is.
+type piece []any
+
+func (p piece) MarshalJSON() ([]byte, error) {
+	text := []byte{'{'}
+	for i, part := range p {
+		encoded, err := json.Marshal(part)
+		if err != nil {
+			return nil, err
+		}
+		if text = append(text, encoded...); i%2 == 0 {
+			text = append(text, ':')
+		} else if i < len(p)-1 {
+			text = append(text, ',')
+		}
+	}
+	return append(text, '}'), nil
+}
+
+func (p piece) EncodeMsgpack(e *msgpack.Encoder) error {
+	if err := e.EncodeMapLen(len(p) / 2); err != nil {
+		return err
+	}
+	return e.EncodeMulti(p...)
+}
+
+// say sends one frame, which always holds a list.
+func (c dataConn) say(ctx context.Context, news ...piece) error {
+	kind, encode := websocket.MessageText, json.Marshal
+	if c.packed {
+		kind, encode = websocket.MessageBinary, msgpack.Marshal
+	}
+	content, err := encode(news)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, streamPatience)
+	defer cancel()
+	return c.Write(ctx, kind, content)
+}
+
+// serveDataStream streams trades, quotes and bars.
+func (b *Broker) serveDataStream(w http.ResponseWriter, r *http.Request) {
+	accepted, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	if err != nil {
+		return // Accept has answered
+	}
+	c := dataConn{accepted, r.Header.Get("Content-Type") == "application/msgpack"}
 	defer func() { _ = c.CloseNow() }()
 	c.SetReadLimit(bodyMax)
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	if sendData(ctx, c, map[string]any{"T": "success", "msg": "connected"}) != nil || !b.authenticateData(ctx, c) {
+	if c.say(ctx, piece{"T", "success", "msg", "connected"}) != nil || !b.authenticateData(ctx, c) {
 		return
 	}
 	live, ok := b.taped.listen()
 	if !ok {
-		_ = sendData(ctx, c, map[string]any{"T": "error", "code": 406, "msg": "connection limit exceeded"})
+		_ = c.say(ctx, piece{"T", "error", "code", 406, "msg", "connection limit exceeded"})
 		return
 	}
 	defer b.taped.leave(live)
@@ -114,16 +176,16 @@ func (b *Broker) serveDataStream(w http.ResponseWriter, r *http.Request) {
 	for {
 		select {
 		case a := <-asks:
-			wanted.change(a.Action, a.subscriptions)
-			if sendData(ctx, c, map[string]any{"T": "subscription", "trades": wanted.Trades, "quotes": wanted.Quotes, "bars": wanted.Bars}) != nil {
+			wanted.change(a.Action, subscriptions{a.Trades, a.Quotes, a.Bars})
+			if c.say(ctx, piece{"T", "subscription", "trades", wanted.Trades, "quotes", wanted.Quotes, "bars", wanted.Bars}) != nil {
 				return
 			}
 		case in, ok := <-live:
 			if !ok {
-				_ = sendData(ctx, c, map[string]any{"T": "error", "code": 407, "msg": "slow client"})
+				_ = c.say(ctx, piece{"T", "error", "code", 407, "msg", "slow client"})
 				return
 			}
-			if b.sendMarket(ctx, c, wanted, in) != nil {
+			if news := b.news(wanted, in); len(news) > 0 && c.say(ctx, news...) != nil {
 				return
 			}
 		case <-ctx.Done():
@@ -135,31 +197,26 @@ func (b *Broker) serveDataStream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (b *Broker) authenticateData(ctx context.Context, c *websocket.Conn) bool {
-	ctx, cancel := context.WithTimeout(ctx, streamPatience)
+func (b *Broker) authenticateData(ctx context.Context, c dataConn) bool {
+	waiting, cancel := context.WithTimeout(ctx, streamPatience)
 	defer cancel()
-	_, text, err := c.Read(ctx)
-	var a dataAction
-	if err != nil || json.Unmarshal(text, &a) != nil || a.Action != "auth" {
-		_ = sendData(ctx, c, map[string]any{"T": "error", "code": 401, "msg": "not authenticated"})
+	a, err := c.hear(waiting)
+	switch {
+	case err != nil || a.Action != "auth":
+		_ = c.say(ctx, piece{"T", "error", "code", 401, "msg", "not authenticated"})
+		return false
+	case !b.knows(a.Key, a.Secret):
+		_ = c.say(ctx, piece{"T", "error", "code", 402, "msg", "auth failed"})
 		return false
 	}
-	if !b.knows(a.Key, a.Secret) {
-		_ = sendData(ctx, c, map[string]any{"T": "error", "code": 402, "msg": "auth failed"})
-		return false
-	}
-	return sendData(ctx, c, map[string]any{"T": "success", "msg": "authenticated"}) == nil
+	return c.say(ctx, piece{"T", "success", "msg", "authenticated"}) == nil
 }
 
-func hearData(ctx context.Context, gone context.CancelFunc, c *websocket.Conn, asks chan<- dataAction) {
+func hearData(ctx context.Context, gone context.CancelFunc, c dataConn, asks chan<- dataAction) {
 	defer gone()
 	for {
-		_, text, err := c.Read(ctx)
+		a, err := c.hear(ctx)
 		if err != nil {
-			return
-		}
-		var a dataAction
-		if json.Unmarshal(text, &a) != nil {
 			return
 		}
 		select {
@@ -170,9 +227,8 @@ func hearData(ctx context.Context, gone context.CancelFunc, c *websocket.Conn, a
 	}
 }
 
-// sendMarket sends what one instant says of the symbols that are wanted.
-func (b *Broker) sendMarket(ctx context.Context, c *websocket.Conn, wanted subscriptions, in lifeboat.Instant) error {
-	var news []any
+// news is what one instant says of the symbols that are wanted.
+func (b *Broker) news(wanted subscriptions, in lifeboat.Instant) (news []piece) {
 	for _, r := range in.Readings {
 		symbol, column := r.Series.Column()
 		m, known := b.core.Market(symbol)
@@ -180,40 +236,16 @@ func (b *Broker) sendMarket(ctx context.Context, c *websocket.Conn, wanted subsc
 			continue
 		}
 		if wants(wanted.Trades, symbol) {
-			news = append(news, struct {
-				T string `json:"T"`
-				S string `json:"S"`
-				tradeAnswer
-			}{"t", symbol, tradeOf(m)})
+			news = append(news, piece{"T", "t", "S", symbol, "t", m.At, "p", m.Price.InexactFloat64(), "s", uint32(sizeShown), "x", "V", "c", []string{"@"}, "i", m.At.UnixNano(), "z", "B"})
 		}
 		if wants(wanted.Quotes, symbol) {
-			news = append(news, struct {
-				T string `json:"T"`
-				S string `json:"S"`
-				quoteAnswer
-			}{"q", symbol, quoteOf(m)})
+			news = append(news, piece{"T", "q", "S", symbol, "t", m.At, "ap", m.Ask.InexactFloat64(), "as", uint32(sizeShown), "ax", "V",
+				"bp", m.Bid.InexactFloat64(), "bs", uint32(sizeShown), "bx", "V", "c", []string{"R"}, "z", "B"})
 		}
 		if one, ok := b.lastBar(symbol, time.Minute); ok && wants(wanted.Bars, symbol) {
-			news = append(news, struct {
-				T string `json:"T"`
-				S string `json:"S"`
-				barAnswer
-			}{"b", symbol, one})
+			news = append(news, piece{"T", "b", "S", symbol, "t", one.At, "o", float64(one.Open), "h", float64(one.High), "l", float64(one.Low), "c", float64(one.Close),
+				"v", one.Volume, "n", one.Count, "vw", float64(one.VWAP)})
 		}
 	}
-	if len(news) == 0 {
-		return nil
-	}
-	return sendData(ctx, c, news...)
-}
-
-// sendData sends one frame, which always holds a list.
-func sendData(ctx context.Context, c *websocket.Conn, news ...any) error {
-	text, err := json.Marshal(news)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, streamPatience)
-	defer cancel()
-	return c.Write(ctx, websocket.MessageText, text)
+	return news
 }

@@ -75,17 +75,13 @@ func (b *Broker) washes(t paper.Ticket) error {
 	if t.Class == paper.OCO {
 		return nil
 	}
-	for _, o := range b.core.OpenViews() {
-		if o.Symbol != t.Symbol || o.Side == t.Side || o.Sleeps {
-			continue
-		}
-		if crosses(t, o.Ticket) {
-			p := invalid("potential wash trade detected. use complex orders")
-			p.extra = map[string]any{"existing_order_id": o.Receipt.VenueID, "reject_reason": "opposite side " + typeOf(o.Ticket) + " order exists"}
-			return p
-		}
+	o, found := b.core.FindOpen(t.Symbol, opposite(t.Side), func(o paper.Ticket) bool { return crosses(t, o) })
+	if !found {
+		return nil
 	}
-	return nil
+	p := invalid("potential wash trade detected. use complex orders")
+	p.extra = map[string]any{"existing_order_id": o.Receipt.VenueID, "reject_reason": "opposite side " + typeOf(o.Ticket) + " order exists"}
+	return p
 }
 
 // crosses reports whether two orders could trade with each other: a market order with anything, limits that meet.

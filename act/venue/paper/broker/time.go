@@ -85,11 +85,9 @@ func (b *Broker) Pass() error {
 // requote shows the standing prices of symbols with open orders, which may have been waiting for one.
 func (b *Broker) requote() error {
 	in := lifeboat.Instant{At: b.now()}
-	seen := map[string]bool{}
-	for _, o := range b.core.OpenViews() {
-		if price, held := b.time.held[o.Symbol]; held && !seen[o.Symbol] {
-			seen[o.Symbol] = true
-			in.Readings = append(in.Readings, lifeboat.Reading{Series: lifeboat.Series(o.Symbol), Value: price})
+	for _, symbol := range b.core.OpenSymbols() {
+		if price, held := b.time.held[symbol]; held {
+			in.Readings = append(in.Readings, lifeboat.Reading{Series: lifeboat.Series(symbol), Value: price})
 		}
 	}
 	if len(in.Readings) == 0 || b.time.stale {
