@@ -283,8 +283,12 @@ func (v *Venue) check(ctx context.Context, symbol string) (why string, err error
 	return "", nil
 }
 
+// warnOfSkew logs that the clocks differ, once until they agree again.
 func (v *Venue) warnOfSkew(theirs time.Time) {
-	if skew := v.conn.Clock.Now().Sub(theirs); skew.Abs() > skewMax && v.conn.Log != nil {
+	skew := v.conn.Clock.Now().Sub(theirs)
+	skewed := skew.Abs() > skewMax
+	if skewed && !v.skewed && v.conn.Log != nil {
 		v.conn.Log.Warn("a venue's clock and this machine's differ", "venue", Name, "account", v.conn.Account, "by", skew.Round(time.Second).String())
 	}
+	v.skewed = skewed
 }
