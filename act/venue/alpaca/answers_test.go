@@ -362,12 +362,29 @@ func TestStateOfMovingOrders(t *testing.T) {
 	}
 }
 
+// TestStateKnowsWhatFilledLately: an order of last month that filled a minute ago is in the statement, since its lines are.
+func TestStateKnowsWhatFilledLately(t *testing.T) {
+	const id = "5a3d6c40-0000-4000-8000-000000000001"
+	fill := func(at, order string) string {
+		return fmt.Sprintf(`{"id":"20200316::%s","activity_type":"FILL","transaction_time":%q,"order_id":%q}`, order, at, order)
+	}
+	replies := sound()
+	replies["GET /v2/account/activities/FILL"] = reply{status: 200, body: "[" + fill("2020-03-16T15:00:00Z", "before") + "," +
+		fill("2020-03-16T16:00:00Z", id) + "," + fill("2020-03-16T16:00:01Z", id) + "," + fill("2020-03-16T16:00:02Z", "put away") + "]"}
+	replies["GET /v2/orders/"+id] = reply{status: 200, body: wire1(map[string]any{"status": "filled", "filled_qty": "10", "filled_avg_price": "60"})}
+	replies["GET /v2/orders/put away"] = reply{status: 404, body: `{"code":40410000,"message":"order not found"}`}
+	v, _ := talking(t, replies)
+	s, err := v.State(t.Context(), noon)
+	if err != nil || len(s.Placed) != 1 || s.Placed[0].Status != lifeboat.Filled {
+		t.Errorf("%+v, %v", s.Placed, err)
+	}
+}
+
 // TestPairs: Alpaca writes pairs with a slash in orders and without one in positions; their parts trade till cancelled.
 func TestPairs(t *testing.T) {
 	replies := sound()
 	replies["GET /v2/positions"] = reply{status: 200, body: "[" + holding(map[string]any{"symbol": "BTCUSD", "asset_class": "crypto"}) + "]"}
-	replies["GET /v2/assets/BTCUSD"] = reply{status: 200, body: `{"symbol":"BTC/USD","status":"active","tradable":true}`}
-	replies["GET /v2/assets/BTC/USD"] = replies["GET /v2/assets/BTCUSD"]
+	replies["GET /v2/assets/BTC/USD"] = reply{status: 200, body: `{"symbol":"BTC/USD","status":"active","tradable":true}`}
 	var sent []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
@@ -384,7 +401,7 @@ func TestPairs(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := v.State(t.Context(), noon)
-	if _, ok := s.Line("BTC"); err != nil || !ok {
+	if _, ok := s.Line("BTC"); err != nil || !ok || s.Barred != nil {
 		t.Errorf("%+v, %v", s, err)
 	}
 	coin, part := sell("coin", "0.000000012345678901", "60000.5"), sell("part", "0.5", "")

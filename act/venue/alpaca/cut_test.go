@@ -13,6 +13,7 @@ import (
 
 	"lifeboat"
 	"lifeboat/act/venue/alpaca"
+	"lifeboat/act/venue/venuetest"
 )
 
 // wire is a proxy whose first connection breaks: after so many bytes of what the client sends, or of what the server
@@ -176,4 +177,27 @@ func cutOnce(t *testing.T, d *desk, name string, sends, answers int) (again int)
 		t.Errorf("%s: %d orders", name, n)
 	}
 	return again
+}
+
+// TestFaultyTwin: requests and answers that are lost, late, repeated or vague leave one order each.
+func TestFaultyTwin(t *testing.T) {
+	for _, fault := range venuetest.Faults {
+		d := open(t)
+		d.quote(t, "50", 1000)
+		v := venuetest.Faulty(d.Venue, venuetest.InTurn(fault, venuetest.None, fault))
+		o := sell(string(fault), "10", "60")
+		receipt, err := v.Place(t.Context(), noon, o)
+		for range 5 {
+			if err == nil && receipt.Status == lifeboat.Accepted {
+				break
+			}
+			if receipt, err = v.Ask(t.Context(), noon, o.ID); errors.Is(err, lifeboat.ErrAbsent) {
+				receipt, err = v.Place(t.Context(), noon, o)
+			}
+			d.clock.pass(31 * time.Second)
+		}
+		if n := len(d.broker.Core().Orders()); n != 1 || err != nil || receipt.Status != lifeboat.Accepted {
+			t.Errorf("%s: %d orders, %+v, %v", fault, n, receipt, err)
+		}
+	}
 }

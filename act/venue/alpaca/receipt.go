@@ -67,7 +67,7 @@ func why(o Order, status lifeboat.ReceiptStatus) string {
 	case status == lifeboat.OrderRejected:
 		return "Alpaca took the order in and rejected it then; its dashboard says why"
 	case o.Status == "accepted":
-		return "Alpaca holds it until the market opens"
+		return "Alpaca has it and has not routed it yet, as outside the hours of the market"
 	case status == lifeboat.Accepted && o.Status != "new" && o.Status != "pending_new":
 		return "at Alpaca it is " + o.Status
 	}

@@ -235,11 +235,11 @@ func (v *Venue) barred(ctx context.Context, positions []Position, orders map[str
 		classes[theirs] = ""
 	}
 	for _, p := range positions {
-		classes[p.Symbol] = p.AssetClass
+		classes[v.conn.Theirs(v.ours(p.Symbol, p.AssetClass))] = p.AssetClass
 	}
 	for _, o := range orders {
 		if !standings[o.Status].Final() {
-			classes[o.Symbol] = o.AssetClass
+			classes[v.conn.Theirs(v.ours(o.Symbol, o.AssetClass))] = o.AssetClass
 		}
 	}
 	var found map[string]string
@@ -283,8 +283,12 @@ func (v *Venue) check(ctx context.Context, symbol string) (why string, err error
 	return "", nil
 }
 
+// warnOfSkew logs that the clocks differ, once until they agree again.
 func (v *Venue) warnOfSkew(theirs time.Time) {
-	if skew := v.conn.Clock.Now().Sub(theirs); skew.Abs() > skewMax && v.conn.Log != nil {
+	skew := v.conn.Clock.Now().Sub(theirs)
+	skewed := skew.Abs() > skewMax
+	if skewed && !v.skewed && v.conn.Log != nil {
 		v.conn.Log.Warn("a venue's clock and this machine's differ", "venue", Name, "account", v.conn.Account, "by", skew.Round(time.Second).String())
 	}
+	v.skewed = skewed
 }

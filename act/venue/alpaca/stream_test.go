@@ -43,7 +43,7 @@ func hears(t *testing.T, c *alpaca.Client, by ...alpaca.Transport) <-chan string
 func until(t *testing.T, told <-chan string, want string) []string {
 	t.Helper()
 	var all []string
-	late := time.After(20 * time.Second)
+	late := time.After(5 * time.Second)
 	for {
 		select {
 		case one := <-told:
@@ -104,7 +104,7 @@ func TestUpdatesOverABrokenWire(t *testing.T) {
 					if _, err := d.Place(t.Context(), noon, last); err != nil {
 						t.Fatal(err)
 					}
-					for late := time.After(20 * time.Second); ; {
+					for late := time.After(5 * time.Second); ; {
 						select {
 						case heard := <-told:
 							if heard == "" || heard == string(last.ID)+" new" {

@@ -115,7 +115,7 @@ type Change struct {
 }
 
 // Replace asks for an order to be replaced by another, which has a new id and is answered. That it is accepted does not
-// say that it happens: when the old one fills first, the new one is rejected.
+// say that it happens: when the old one fills first, the new one is rejected. After a lost answer, ask for the new client id.
 func (c *Client) Replace(ctx context.Context, id string, change Change) (Order, error) {
 	const step = "replace order"
 	if change.ClientOrderID == "" || len(change.ClientOrderID) > idMax {

@@ -37,9 +37,11 @@ type Venue struct {
 	client *Client
 	opened time.Time // when this process began to know what it sends
 
-	mu     sync.Mutex                 // guards sent
-	sent   map[lifeboat.Key]time.Time // :: key → when the last request under it ended of which nobody knows what became
-	assets map[string]checked         // :: the venue's symbol → what it said of it last
+	mu   sync.Mutex                 // guards sent
+	sent map[lifeboat.Key]time.Time // :: key → when the last request under it ended of which nobody knows what became
+
+	assets map[string]checked // :: the venue's symbol → what it said of it last
+	skewed bool               // the log has said that the clocks differ
 }
 
 // settles is how long after its end a request may still arrive. Servers give a request that they have accepted at most a

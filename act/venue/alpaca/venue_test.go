@@ -56,6 +56,11 @@ const (
 	secret = "s3cr3t-of-the-test-0000000000000000000001"
 )
 
+var (
+	_ venue.Venue  = (*alpaca.Venue)(nil)
+	_ venue.Stater = (*alpaca.Venue)(nil)
+)
+
 // desk is a broker behind HTTP, and our account there.
 type desk struct {
 	*alpaca.Venue
@@ -69,7 +74,7 @@ func (d *desk) connection() venue.Connection {
 }
 
 // open a broker with 100 SPY at 50 and 1,000 dollars. The account was opened long enough ago that a miss is a proof.
-func open(t *testing.T) *desk {
+func open(t testing.TB) *desk {
 	t.Helper()
 	d := &desk{clock: &clock{now: noon}}
 	b, err := broker.New(broker.Options{
@@ -90,7 +95,7 @@ func open(t *testing.T) *desk {
 	return d
 }
 
-func (d *desk) venue(t *testing.T) *alpaca.Venue {
+func (d *desk) venue(t testing.TB) *alpaca.Venue {
 	t.Helper()
 	v, err := alpaca.New(d.connection())
 	if err != nil {
@@ -454,6 +459,19 @@ func TestNew(t *testing.T) {
 		_, err := alpaca.New(c)
 		if (err == nil) != (tt.want == "") || err != nil && (!strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), secret)) {
 			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
+
+// BenchmarkPlace is one order to the paper broker over HTTP on this machine, both sides in one process.
+func BenchmarkPlace(b *testing.B) {
+	d := open(b)
+	if _, err := d.broker.Quote("SPY", "50", 1000); err != nil {
+		b.Fatal(err)
+	}
+	for i := 0; b.Loop(); i++ {
+		if r, err := d.Place(b.Context(), noon, sell(fmt.Sprint("bench ", i), "0.0001", "60")); err != nil || r.Status != lifeboat.Accepted {
+			b.Fatalf("%+v, %v", r, err)
 		}
 	}
 }
