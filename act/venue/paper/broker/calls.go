@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -191,7 +192,7 @@ func (b *Broker) knows(key, secret string) bool {
 		return true
 	}
 	want, known := b.cfg.Keys[key]
-	return known && want == secret
+	return known && subtle.ConstantTimeCompare([]byte(want), []byte(secret)) == 1
 }
 
 // allowance counts a request of a key and says how many are left in this minute; below zero it has to wait.
