@@ -273,3 +273,32 @@ func TestListing(t *testing.T) {
 		}
 	}
 }
+
+// What expires while the broker is not running has expired when it runs again; what is good till cancelled is there.
+func TestOpenedAgain(t *testing.T) {
+	path, clock := t.TempDir(), &still{now: morning}
+	opened := func() *broker.Broker {
+		b, err := broker.New(broker.Options{Clock: clock, Data: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	b := opened()
+	for id, force := range map[string]string{"day": "day", "kept": "gtc"} {
+		if w := answerOf(b, "POST", "/v2/orders", `{"client_order_id":"`+id+`","symbol":"SPY","qty":"1","side":"buy","type":"limit","limit_price":"100","time_in_force":"`+force+`"}`); w.Code != http.StatusOK {
+			t.Fatal(w.Body)
+		}
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	clock.now = morning.Add(48 * time.Hour)
+	b = opened()
+	defer b.Close()
+	for id, want := range map[string]string{"day": `"status":"expired"`, "kept": `"status":"new"`} {
+		if w := answerOf(b, "GET", "/v2/orders:by_client_order_id?client_order_id="+id, ""); !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: %s", id, w.Body)
+		}
+	}
+}

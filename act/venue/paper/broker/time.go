@@ -60,7 +60,7 @@ func (b *Broker) begin() error {
 	}
 	b.time.reached = start
 	b.due()
-	return nil
+	return b.core.Pass(start) // what ended while nobody was here
 }
 
 // lastClose before a time; for a market that never closes a day ago.
