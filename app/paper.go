@@ -48,7 +48,7 @@ func NewPaper(o PaperOptions) (*Paper, error) {
 		cfg.Calendar = session.AllDay()
 	}
 	if o.History != nil {
-		cfg.Prices, cfg.Tape, cfg.Start = []broker.Price{}, o.History.Instants, o.From
+		cfg.Prices, cfg.Tape, cfg.Start, cfg.Index = []broker.Price{}, o.History.Instants, o.From, "SPY"
 		if cfg.Start.IsZero() && len(cfg.Tape) > 0 {
 			cfg.Start = cfg.Tape[0].At
 		}

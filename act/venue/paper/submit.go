@@ -201,7 +201,7 @@ func (v *Venue) Pass(at time.Time) error {
 			continue
 		}
 		q := v.quotes[o.Symbol]
-		if o.terms.Force == AtClose && q != nil && q.trading && !q.at.Before(q.calendar.Of(o.terms.From.Add(-1)).Open) && v.phase(o.Symbol, at) == Continuous {
+		if o.terms.Force == AtClose && q != nil && q.endsWith(o.terms.From) && v.phase(o.Symbol, at) == Continuous {
 			if err := v.match(at, o, q); err != nil {
 				return err
 			}
@@ -213,6 +213,11 @@ func (v *Venue) Pass(at time.Time) error {
 		}
 	}
 	return nil
+}
+
+// endsWith reports whether a quote is the last of the session that closes at a time.
+func (q *quote) endsWith(closes time.Time) bool {
+	return q.trading && !q.at.After(closes) && !q.at.Before(q.calendar.Of(closes.Add(-1)).Open)
 }
 
 // endsBy keeps the first time at which an order expires.

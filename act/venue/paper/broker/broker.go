@@ -51,7 +51,7 @@ type Options struct {
 	RequestsPerMinute int
 	Participation     float64       // see paper.Config
 	Fresh             time.Duration // how old a quote may be for an order to fill at once; a minute when 0
-	Index             string        // whose fall trips the market-wide breaker; SPY when ""
+	Index             string        // whose fall trips the market-wide breaker; with the built-in table SPY when "", else none
 	Log               *slog.Logger  // nothing is logged when nil
 }
 
@@ -137,12 +137,12 @@ func (o *Options) complete() error {
 	}
 	if o.Prices == nil {
 		o.Prices = LastKnown()
+		if o.Index == "" {
+			o.Index = "SPY"
+		}
 	}
 	if o.Fresh == 0 {
 		o.Fresh = time.Minute
-	}
-	if o.Index == "" {
-		o.Index = "SPY"
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

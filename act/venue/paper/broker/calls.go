@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -158,7 +159,13 @@ func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			say(w, http.StatusUnauthorized, map[string]string{"message": "unauthorized."})
 			return
 		}
-		if wait, left := b.allowance(key); left < 0 {
+		wait, left := b.allowance(key)
+		if most := b.requestsPerMinute(); most > 0 {
+			w.Header().Set("X-RateLimit-Limit", strconv.Itoa(most))
+			w.Header().Set("X-RateLimit-Remaining", strconv.Itoa(max(0, left)))
+			w.Header().Set("X-RateLimit-Reset", strconv.FormatInt(b.cfg.Clock.Now().Add(wait).Unix(), 10))
+		}
+		if left < 0 {
 			hurry(w, wait)
 			return
 		}
@@ -191,7 +198,7 @@ func (b *Broker) knows(key, secret string) bool {
 		return true
 	}
 	want, known := b.cfg.Keys[key]
-	return known && want == secret
+	return known && subtle.ConstantTimeCompare([]byte(want), []byte(secret)) == 1
 }
 
 // allowance counts a request of a key and says how many are left in this minute; below zero it has to wait.

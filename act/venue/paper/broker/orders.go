@@ -95,10 +95,6 @@ func crosses(a, b paper.Ticket) bool {
 // timely refuses orders for an auction that comes too late for it: those for the opening from 9:28 until 19:00 in New York,
 // those for the close from ten minutes before it until 19:00.
 func (b *Broker) timely(t paper.Ticket, at time.Time) error {
-	s := b.cfg.Calendar.Of(at)
-	if at.After(s.Close) {
-		s = b.cfg.Calendar.Next(at)
-	}
 	evening := b.cfg.Calendar.Of(at).Close.Add(3 * time.Hour)
 	late := func(from time.Time) bool { return !at.Before(from) }
 	switch t.Force {

@@ -20,15 +20,15 @@ type positionAnswer struct {
 	QtyAvailable           decimal.Decimal  `json:"qty_available"`
 	AvgEntryPrice          decimal.Decimal  `json:"avg_entry_price"`
 	Side                   string           `json:"side"`
-	MarketValue            decimal.Decimal  `json:"market_value"`
+	MarketValue            *decimal.Decimal `json:"market_value"`
 	CostBasis              decimal.Decimal  `json:"cost_basis"`
-	UnrealizedPL           decimal.Decimal  `json:"unrealized_pl"`
-	UnrealizedPLPC         decimal.Decimal  `json:"unrealized_plpc"`
-	UnrealizedIntradayPL   decimal.Decimal  `json:"unrealized_intraday_pl"`
-	UnrealizedIntradayPLPC decimal.Decimal  `json:"unrealized_intraday_plpc"`
+	UnrealizedPL           *decimal.Decimal `json:"unrealized_pl"`
+	UnrealizedPLPC         *decimal.Decimal `json:"unrealized_plpc"`
+	UnrealizedIntradayPL   *decimal.Decimal `json:"unrealized_intraday_pl"`
+	UnrealizedIntradayPLPC *decimal.Decimal `json:"unrealized_intraday_plpc"`
 	CurrentPrice           *decimal.Decimal `json:"current_price"`
 	LastdayPrice           *decimal.Decimal `json:"lastday_price"`
-	ChangeToday            decimal.Decimal  `json:"change_today"`
+	ChangeToday            *decimal.Decimal `json:"change_today"`
 }
 
 // position says a holding with its gain. Fractions have nine decimals.
@@ -40,20 +40,20 @@ func (b *Broker) position(h paper.Holding) positionAnswer {
 		return a // nobody quotes it: it has no value, rather than a value of 0
 	}
 	a.CurrentPrice, a.LastdayPrice = &m.Price, &m.Previous
-	a.MarketValue = h.Quantity.Mul(m.Price)
-	a.UnrealizedPL = a.MarketValue.Sub(h.Cost)
-	a.UnrealizedPLPC = fraction(a.UnrealizedPL, h.Cost)
-	a.UnrealizedIntradayPL = h.Quantity.Mul(m.Price.Sub(m.Previous))
-	a.UnrealizedIntradayPLPC = fraction(a.UnrealizedIntradayPL, h.Quantity.Mul(m.Previous))
+	value, gain, today := h.Quantity.Mul(m.Price), h.Quantity.Mul(m.Price).Sub(h.Cost), h.Quantity.Mul(m.Price.Sub(m.Previous))
+	a.MarketValue, a.UnrealizedPL, a.UnrealizedIntradayPL = &value, &gain, &today
+	a.UnrealizedPLPC = fraction(gain, h.Cost)
+	a.UnrealizedIntradayPLPC = fraction(today, h.Quantity.Mul(m.Previous))
 	a.ChangeToday = fraction(m.Price.Sub(m.Previous), m.Previous)
 	return a
 }
 
-func fraction(part, of decimal.Decimal) decimal.Decimal {
-	if of.IsZero() {
-		return decimal.Zero
+func fraction(part, of decimal.Decimal) *decimal.Decimal {
+	share := decimal.Zero
+	if !of.IsZero() {
+		share = part.DivRound(of, 9)
 	}
-	return part.DivRound(of, 9)
+	return &share
 }
 
 func (b *Broker) getPositions(*http.Request) (int, any, error) {

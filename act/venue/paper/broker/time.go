@@ -60,7 +60,7 @@ func (b *Broker) begin() error {
 	}
 	b.time.reached = start
 	b.due()
-	return nil
+	return b.core.Pass(start) // what ended while nobody was here
 }
 
 // lastClose before a time; for a market that never closes a day ago.
@@ -181,17 +181,24 @@ func (b *Broker) showHeld(at time.Time) error {
 func (b *Broker) Show(in lifeboat.Instant) error {
 	b.time.mu.Lock()
 	defer b.time.mu.Unlock()
+	if err := b.step(); err != nil {
+		return err
+	}
 	if in.At.IsZero() {
 		in.At = b.now()
-	}
-	if err := b.passTo(b.now()); err != nil {
-		return err
 	}
 	for _, r := range in.Readings {
 		symbol, _ := r.Series.Column()
 		delete(b.time.held, symbol)
 	}
 	return b.show(in)
+}
+
+// step lets a moment pass, so that news never comes at the very instant of an order that it should match: a quote of that
+// instant is what the order came upon.
+func (b *Broker) step() error {
+	b.time.offset += time.Microsecond
+	return b.passTo(b.now())
 }
 
 func (b *Broker) show(in lifeboat.Instant) error {
@@ -210,7 +217,7 @@ func (b *Broker) show(in lifeboat.Instant) error {
 func (b *Broker) SetPrice(symbol string, price float64) error {
 	b.time.mu.Lock()
 	defer b.time.mu.Unlock()
-	if err := b.passTo(b.now()); err != nil {
+	if err := b.step(); err != nil {
 		return err
 	}
 	b.time.held[symbol] = price
