@@ -531,7 +531,7 @@ func (t tee) Append(at time.Time, events ...lifeboat.Event) error {
 // from the same.
 func LiveParts(p *plan.Plan) Parts {
 	sources, stale := fed(p.Feeds)
-	return Parts{Plan: p, Sources: sources, StaleAfter: stale}
+	return Parts{Plan: p, Sources: sources, StaleAfter: stale, Quorum: p.Quorum}
 }
 
 // fed lists the sources of each series that the feeds offer, and how old each may get. The columns of a bar that come
