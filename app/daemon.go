@@ -57,6 +57,7 @@ type Daemon struct {
 	*System
 	store    journal.Keeper
 	poller   *poll.Poller
+	streams  []stream
 	guard    *guard.Guard
 	ledger   *coverage.Ledger
 	venues   []*paper.Venue
@@ -142,6 +143,7 @@ func (d *Daemon) recoverFrom(s *saved) (err error) {
 	if d.poller, err = poll.Open(context.Background(), o.Plan.Feeds, poll.Options{Dir: o.PlanDir, Client: d.client(), Vault: d.feedKeys()}); err != nil {
 		return err
 	}
+	d.openStreams()
 	if d.guard, err = newGuard(o.Plan); err != nil {
 		return err
 	}
@@ -161,7 +163,7 @@ func (d *Daemon) recoverFrom(s *saved) (err error) {
 	if err := d.rememberAll(s); err != nil {
 		return err
 	}
-	d.ledger.Spoke(d.poller.Seen) // what came since was missed
+	d.ledger.Spoke(d.seen) // what came since was missed
 	return nil
 }
 
@@ -363,6 +365,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return served(server.Serve(d.listener)) })
 	group.Go(func() error { return d.feed(ctx) })
+	box := newMailbox()
+	for _, s := range d.streams {
+		group.Go(func() error { return s.Run(ctx, box.put) })
+	}
+	group.Go(func() error { return d.deliver(ctx, box) })
 	group.Go(func() error { return d.loop(ctx) })
 	group.Go(func() error { return d.watchKillFile(ctx) })
 	group.Go(func() error { return d.watchFence(ctx) })
