@@ -143,7 +143,9 @@ func (d *Daemon) recoverFrom(s *saved) (err error) {
 	if d.poller, err = poll.Open(context.Background(), o.Plan.Feeds, poll.Options{Dir: o.PlanDir, Client: d.client(), Vault: d.feedKeys()}); err != nil {
 		return err
 	}
-	d.openStreams()
+	if err = d.openStreams(); err != nil {
+		return err
+	}
 	if d.guard, err = newGuard(o.Plan); err != nil {
 		return err
 	}

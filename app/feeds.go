@@ -13,6 +13,7 @@ import (
 	"lifeboat/plan"
 	"lifeboat/secret"
 	"lifeboat/watch/feed/plugin"
+	"lifeboat/watch/feed/poll"
 )
 
 // A stream is a source that speaks by itself, beside those that the poller asks.
@@ -21,9 +22,16 @@ type stream interface {
 	Run(ctx context.Context, deliver func([]lifeboat.Reading, []error)) error
 }
 
-// openStreams prepares the plug-ins that feeds name. Nothing is started yet.
-func (d *Daemon) openStreams() {
+// openStreams prepares the WebSockets and plug-ins that feeds name. Nothing is connected or started yet.
+func (d *Daemon) openStreams() error {
 	d.streams = nil
+	sockets, err := poll.Sockets(context.Background(), d.DaemonOptions.Plan.Feeds, poll.Options{Dir: d.PlanDir, Vault: d.feedKeys()}, d.Clock)
+	if err != nil {
+		return err
+	}
+	for _, s := range sockets {
+		d.streams = append(d.streams, s)
+	}
 	of := map[string][]plan.Feed{}
 	for _, f := range d.DaemonOptions.Plan.Feeds {
 		if f.Plugin != "" {
@@ -34,6 +42,7 @@ func (d *Daemon) openStreams() {
 		d.streams = append(d.streams, plugin.New(plugin.Options{Name: name, Feeds: of[name], Version: d.Version, Clock: d.Clock, Log: d.Log,
 			Start: func(ctx context.Context) (*exec.Cmd, func(), error) { return d.crew.Companion(ctx, name) }}))
 	}
+	return nil
 }
 
 // seen tells all sources what they said last.
