@@ -35,6 +35,8 @@ type Parts struct {
 	// Calendars of the tape's series that differ from it.
 	Calendars  map[string]*session.Calendar
 	StaleAfter func(s lifeboat.Series, source string) time.Duration // in market time
+	// Quorum is how many fresh sources a series takes; one when nil, as of a tape, which has no other.
+	Quorum func(s lifeboat.Series) int
 	// Bands say what readings can be, for whoever guards them before the flow; nil takes what the plan's feeds say.
 	Bands   func(s lifeboat.Series, source string) guard.Band
 	From    time.Time // nothing fires before
@@ -107,7 +109,7 @@ func Build(p Parts) (*System, error) {
 func newEngine(p Parts, book *lifeboat.Book, c *calendars) *signal.Engine {
 	return signal.New(signal.Config{
 		Book: book, Calendar: c.portfolio, Calendars: c.bySeries, Benchmark: p.Plan.Portfolio.Benchmark,
-		Class: p.Plan.Class, Group: groups(p.Plan), Prices: prices(p.Plan), Sources: p.Sources, StaleAfter: p.StaleAfter,
+		Class: p.Plan.Class, Group: groups(p.Plan), Prices: prices(p.Plan), Sources: p.Sources, StaleAfter: p.StaleAfter, Quorum: p.Quorum,
 	})
 }
 

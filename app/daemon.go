@@ -58,6 +58,7 @@ type Daemon struct {
 	*System
 	store    journal.Keeper
 	poller   *poll.Poller
+	streams  []stream
 	guard    *guard.Guard
 	ledger   *coverage.Ledger
 	venues   []*paper.Venue     // those simulated here
@@ -144,6 +145,9 @@ func (d *Daemon) recoverFrom(s *saved) (err error) {
 	if d.poller, err = poll.Open(context.Background(), o.Plan.Feeds, poll.Options{Dir: o.PlanDir, Client: d.client(), Vault: d.feedKeys()}); err != nil {
 		return err
 	}
+	if err = d.openStreams(); err != nil {
+		return err
+	}
 	if d.guard, err = newGuard(o.Plan); err != nil {
 		return err
 	}
@@ -166,7 +170,7 @@ func (d *Daemon) recoverFrom(s *saved) (err error) {
 	if err := d.rememberAll(s); err != nil {
 		return err
 	}
-	d.ledger.Spoke(d.poller.Seen) // what came since was missed
+	d.ledger.Spoke(d.seen) // what came since was missed
 	return nil
 }
 
@@ -321,6 +325,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return served(server.Serve(d.listener)) })
 	group.Go(func() error { return d.feed(ctx) })
+	box := newMailbox()
+	for _, s := range d.streams {
+		group.Go(func() error { return s.Run(ctx, box.put) })
+	}
+	group.Go(func() error { return d.deliver(ctx, box) })
 	group.Go(func() error { return d.loop(ctx) })
 	group.Go(func() error { return d.watchKillFile(ctx) })
 	group.Go(func() error { return d.watchFence(ctx) })
@@ -492,7 +501,7 @@ func (t tee) Append(at time.Time, events ...lifeboat.Event) error {
 // from the same.
 func LiveParts(p *plan.Plan) Parts {
 	sources, stale := fed(p.Feeds)
-	return Parts{Plan: p, Sources: sources, StaleAfter: stale}
+	return Parts{Plan: p, Sources: sources, StaleAfter: stale, Quorum: p.Quorum}
 }
 
 // fed lists the sources of each series that the feeds offer, and how old each may get. The columns of a bar that come

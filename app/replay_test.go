@@ -30,7 +30,7 @@ holdings:
   - {symbol: BTC, account: desk, quantity: 1, class: crypto}
   - {symbol: USD, account: desk, quantity: 1000}
 feeds:
-  - {series: BTC, source: one, url: "URL/one", path: "$.price", time: "$.time", every: 1m, stale_after: 5m}
+  - {series: BTC, source: one, url: "URL/one", path: "$.price", time: "$.time", every: 1m, stale_after: 5m, quorum: 2}
   - {series: BTC, source: two, url: "URL/two", path: "$.price", time: "$.time", every: 1m, stale_after: 5m}
 triggers:
   - {name: fall, tier: 2, condition: drawdown(BTC) >= 4%, for: 3m20s, cooldown: 20m20s}
@@ -41,6 +41,7 @@ triggers:
   - {name: long, tier: 1, condition: "return(BTC, 1h) < 0 for 10m20s", context: BTC < 41000}
   - {name: quiet, tier: 1, condition: stale(BTC)}
   - {name: worth, tier: 1, condition: "portfolio_drawdown > 3% OR since(BTC > 41000) > 2h20s"}
+  - {name: apart, tier: 1, condition: "disagreement(BTC) > 0.04%"}
   - {name: both, tier: 1, condition: "BTC < 39500", sources: 2}
 `
 

@@ -6,6 +6,7 @@ set -euo pipefail
 peers=(
   "postgresql: /usr/lib/postgresql/*/bin/postgres postgres"
   "prometheus-alertmanager: prometheus-alertmanager"
+  "python3: python3"
 )
 
 installed() { # one of the files or commands is there

@@ -120,7 +120,7 @@ var ofOneThing = []signal.Op{signal.Value, signal.Weight, signal.ClassValue, sig
 // node is what a name or a call reads from the graph: the source's own value where it is one of several.
 func (b *builder) node(u *use) slotID {
 	q, name := u.node, u.name
-	if b.source != "" && !u.book && q.Op != signal.Spread && q.With == "" {
+	if b.source != "" && !u.book && q.Op != signal.Spread && q.Op != signal.Disagreement && q.With == "" {
 		if sources := b.engine.Sources(lifeboat.Series(q.Of)); len(sources) > 1 && slices.Contains(sources, b.source) {
 			q.Source = b.source
 			name += "@" + b.source

@@ -175,6 +175,12 @@ var functions = map[string][]form{
 			return s.pair(name, signal.Apart, a, "the gap between %s and %s").within(notNegative)
 		}},
 	},
+	"disagreement": {{example: "disagreement(USDC)", params: []param{aSeries}, note: "the highest of its fresh sources less the lowest, as a share of their median; it wants two, and is known below a quorum too",
+		read: func(s *scope, name string, a []argument) *use {
+			u := s.over(name, signal.Disagreement, a[0].series, window{}, "how far apart the sources of %s are").within(smallFraction)
+			u.typ = Ratio
+			return u
+		}}},
 	"age": {{example: "age(SPY)", params: []param{aSeries}, note: "counts only while its exchange is open; known while the series is silent", read: func(s *scope, name string, a []argument) *use {
 		return &use{name: name, node: signal.Node{Op: signal.Age, Of: string(a[0].series)}, typ: Duration,
 			words: "the market time since the last reading of " + string(a[0].series)}

@@ -18,6 +18,7 @@ type feed struct {
 	offered  bool // somebody really offers it; else it was only asked for
 	touched  bool // in this instant
 	held     bool // it prices something in the book
+	quorum   int  // fresh sources that it takes
 
 	followed []ID // nodes of the series that are followed
 
@@ -105,10 +106,14 @@ func (f *feed) last() time.Time {
 	return last
 }
 
+// fresh reports that enough sources are.
 func (f *feed) fresh(at time.Time) bool {
+	n := 0
 	for _, l := range f.leaves {
 		if l.fresh(at) {
-			return true
+			if n++; n >= f.quorum {
+				return true
+			}
 		}
 	}
 	return false
@@ -148,15 +153,15 @@ func (f *feed) level(at time.Time) (float64, bool) {
 }
 
 // agree is the median of the fresh sources; of an even number the middle value nearer to the last agreement, and their
-// mean when neither is.
+// mean when neither is. They agree on nothing while there are fewer than the quorum.
 func (f *feed) agree(at time.Time) (float64, bool) {
 	if len(f.leaves) == 1 {
-		return f.leaves[0].value, f.leaves[0].fresh(at)
+		return f.leaves[0].value, f.quorum == 1 && f.leaves[0].fresh(at)
 	}
 	values := f.values(at)
 	n := len(values)
 	switch {
-	case n == 0:
+	case n < f.quorum:
 		return 0, false
 	case n%2 == 1:
 		return values[n/2], true
@@ -182,6 +187,18 @@ func (f *feed) spread(at time.Time) (float64, bool) {
 		return 0, false
 	}
 	return values[len(values)-1]/values[0] - 1, true
+}
+
+// disagreement of the fresh sources: how far the highest lies above the lowest, as a share of their median.
+func (f *feed) disagreement(at time.Time) (float64, bool) {
+	values := f.values(at)
+	n := len(values)
+	if n < 2 {
+		return 0, false
+	}
+	low, high := values[(n-1)/2], values[n/2]
+	median := low + (high-low)/2
+	return (values[n-1] - values[0]) / median, median > 0
 }
 
 // values of the fresh sources in ascending order. The slice is the feed's own.
@@ -235,7 +252,8 @@ func (e *Engine) Unheard(s lifeboat.Series) bool {
 	return f == nil || slices.ContainsFunc(f.leaves, func(l *leaf) bool { return l.at.IsZero() })
 }
 
-// StaleAt is the first time at which a source, or for "" every source of the series, is stale. One that was never seen
+// StaleAt is the first time at which a source is stale, or for "" so many of the series' that fewer than its quorum are
+// fresh. One that was never seen
 // counts as seen at from, which gives it as long to speak as it may be silent. Zero means never.
 func (e *Engine) StaleAt(s lifeboat.Series, source string, from time.Time) time.Time {
 	f := e.feeds[s]
@@ -245,17 +263,31 @@ func (e *Engine) StaleAt(s lifeboat.Series, source string, from time.Time) time.
 	if l := f.find(source); l != nil && source != "" {
 		return l.staleSince(from)
 	}
+	if len(f.leaves) < f.quorum {
+		return from
+	}
 	var at time.Time
-	for _, l := range f.leaves {
-		t := l.staleSince(from)
-		if t.IsZero() {
-			return t
+	for skip, l := range f.leaves { // the quorum-th latest of their times; never is the latest
+		t, later := l.staleSince(from), 0
+		for other, o := range f.leaves {
+			if u := o.staleSince(from); isLater(u, t) || u.Equal(t) && other < skip {
+				later++
+			}
 		}
-		if t.After(at) {
+		if later == f.quorum-1 {
 			at = t
+			break
 		}
 	}
 	return at
+}
+
+// isLater reports that a time comes after another one; the zero time is never, and later than all.
+func isLater(a, b time.Time) bool {
+	if a.IsZero() || b.IsZero() {
+		return a.IsZero() && !b.IsZero()
+	}
+	return a.After(b)
 }
 
 func (l *leaf) staleSince(from time.Time) time.Time {

@@ -46,12 +46,14 @@ const (
 	Spike
 	// Age is the market time since the last reading, in seconds. It is known while the series is stale.
 	Age
-	// Stale is 1 while no source is fresh, also when none ever spoke, else 0. It is always known.
+	// Stale is 1 while no source is fresh, or fewer than the quorum, also when none ever spoke, else 0. It is always known.
 	Stale
 	// Spread is the highest fresh source's level over the lowest's, minus one. It takes two.
 	Spread
 	// Apart is how far the levels of Of and With lie from each other: the higher over the lower, minus one.
 	Apart
+	// Disagreement is the highest fresh source's level less the lowest's, as a share of their median. It takes two.
+	Disagreement
 )
 
 // Of a series' returns from one session's close to the next. The running session has no return before its close.
@@ -104,7 +106,7 @@ const (
 var opNames = map[Op]string{
 	Level: "level", Drawdown: "drawdown", Return: "return", Change: "change", Average: "average", Max: "max", Min: "min",
 	Deviation: "deviation", ZScore: "z-score", Quantile: "quantile", Breach: "breach", Spike: "spike",
-	Age: "age", Stale: "stale", Spread: "spread", Apart: "apart",
+	Age: "age", Stale: "stale", Spread: "spread", Apart: "apart", Disagreement: "disagreement",
 	EWMA: "EWMA volatility", ReturnVaR: "value at risk of the returns", ReturnES: "expected shortfall of the returns",
 	Correlation: "correlation", Beta: "beta",
 	PortfolioValue: "portfolio value", PortfolioReturn: "portfolio return", PortfolioDrawdown: "portfolio drawdown",
@@ -170,7 +172,7 @@ func (e *Engine) normal(q Node) (Node, error) {
 	case q.Op == PortfolioReturn && q.N == 0:
 		q.N = 1
 	}
-	if q.Op >= PortfolioValue || q.Op == Spread || q.With != "" {
+	if q.Op >= PortfolioValue || q.Op == Spread || q.Op == Disagreement || q.With != "" {
 		q.Source = ""
 	}
 	if q.Source == "" {
@@ -304,6 +306,8 @@ func (e *Engine) answer(n *node, at time.Time) (float64, bool) {
 		return truth(!n.speaks(at)), true
 	case Spread:
 		return n.feed.spread(at)
+	case Disagreement:
+		return n.feed.disagreement(at)
 	case Apart:
 		return n.apart(at)
 	}

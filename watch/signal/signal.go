@@ -20,7 +20,8 @@
 //     still belongs to the session that closed.
 //
 // Several sources of one series agree on a median of those that are fresh. Of an even number the middle value nearer
-// to what they last agreed on counts, so that one lying source of two cannot move it. Their volumes add up.
+// to what they last agreed on counts, so that one lying source of two cannot move it. Their volumes add up. A series with
+// a quorum has no value while fewer of its sources are fresh.
 //
 // It does not fetch, does not judge whether a reading is plausible, and decides nothing.
 package signal
@@ -58,6 +59,9 @@ type Config struct {
 	// StaleAfter is how much market time may pass before a reading is stale; a day of it when nil, and never when it
 	// answers zero or less.
 	StaleAfter func(s lifeboat.Series, source string) time.Duration
+	// Quorum is how many fresh sources a series takes to have a value; one when nil, and for what answers less. Volumes,
+	// which add up, have none.
+	Quorum func(s lifeboat.Series) int
 }
 
 const (
@@ -288,6 +292,10 @@ func (e *Engine) feed(s lifeboat.Series) *feed {
 	}
 	symbol, column := s.Column()
 	f := &feed{series: s, index: len(e.order), price: column == "", volume: column == "volume"}
+	f.quorum = 1
+	if e.cfg.Quorum != nil && !f.volume {
+		f.quorum = max(1, e.cfg.Quorum(s))
+	}
 	f.calendar = cmp.Or(e.cfg.Calendars[string(s)], e.cfg.Calendars[symbol], e.cfg.Calendar)
 	f.consensus = *newStream(f)
 	if f.volume {

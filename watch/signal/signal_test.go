@@ -286,6 +286,50 @@ func TestASilentSourceHasNoVote(t *testing.T) {
 	wantUnknown(t, e, level, at.Add(time.Minute))
 }
 
+// TestAQuorum holds a series to having no value while fewer of its sources are fresh, whatever asks for it.
+func TestAQuorum(t *testing.T) {
+	e := signal.New(signal.Config{Sources: map[lifeboat.Series][]string{"USDE": {"a", "b", "c"}}, StaleAfter: after(time.Hour),
+		Quorum: func(s lifeboat.Series) int { return map[lifeboat.Series]int{"USDE": 2}[s] }})
+	level := node(t, e, signal.Node{Op: signal.Level, Of: "USDE"})
+	own := node(t, e, signal.Node{Op: signal.Level, Of: "USDE", Source: "a"})
+	high := node(t, e, signal.Node{Op: signal.Max, Of: "USDE", N: 1})
+	stale := node(t, e, signal.Node{Op: signal.Stale, Of: "USDE"})
+	apart := node(t, e, signal.Node{Op: signal.Disagreement, Of: "USDE"})
+	e.Follow(level)
+
+	take(e, day(1), from("a", "USDE", 7)) // a liar, alone
+	wantUnknown(t, e, level, day(1))
+	wantUnknown(t, e, high, day(1))
+	wantUnknown(t, e, apart, day(1))
+	want(t, e, own, day(1), 7)
+	want(t, e, stale, day(1), 1)
+	if at := e.StaleAt("USDE", "", day(0)); !at.Equal(day(0).Add(time.Hour + time.Second)) { // nobody else spoke within an hour
+		t.Errorf("stale at %s", at)
+	}
+
+	at := day(1).Add(30 * time.Minute)
+	take(e, at, from("a", "USDE", 0.98), from("b", "USDE", 1))
+	want(t, e, level, at, 0.99)
+	want(t, e, stale, at, 0)
+	want(t, e, high, at, 0.99) // the liar never counted
+	want(t, e, apart, at, 0.02/0.99)
+	if at := e.StaleAt("USDE", "", day(0)); !at.Equal(day(1).Add(90*time.Minute + time.Second)) {
+		t.Errorf("stale at %s", at)
+	}
+
+	take(e, at.Add(20*time.Minute), from("b", "USDE", 1))
+	if moved := e.Tick(at.Add(time.Hour + 2*time.Second)); len(moved) != 1 { // a falls silent, and b is no quorum
+		t.Errorf("moved %v", moved)
+	}
+	wantUnknown(t, e, level, at.Add(time.Hour+2*time.Second))
+	wantUnknown(t, e, apart, at.Add(time.Hour+2*time.Second))
+
+	at = at.Add(2 * time.Hour)
+	take(e, at, from("a", "USDE", 0.9), from("b", "USDE", 1), from("c", "USDE", 1.1))
+	want(t, e, level, at, 1)
+	want(t, e, apart, at, 0.2)
+}
+
 func TestPortfolio(t *testing.T) {
 	b := book("SPY", 10.0, "TLT", 20.0, "USD", 1000.0, "HOUSE", 1.0)
 	class := func(s string) string { return map[string]string{"SPY": "equities", "TLT": "bonds", "USD": "cash"}[s] }

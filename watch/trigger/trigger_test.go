@@ -46,6 +46,7 @@ type setting struct {
 	positions []lifeboat.Position
 	from      time.Time
 	calendar  *session.Calendar
+	quorum    int
 }
 
 func (s setting) open(t *testing.T) *desk {
@@ -56,7 +57,8 @@ func (s setting) open(t *testing.T) *desk {
 		s.sources = map[lifeboat.Series][]string{"VIX": nil}
 	}
 	engine := signal.New(signal.Config{Book: book, Sources: s.sources, Calendar: s.calendar,
-		StaleAfter: func(lifeboat.Series, string) time.Duration { return 10 * time.Minute }})
+		StaleAfter: func(lifeboat.Series, string) time.Duration { return 10 * time.Minute },
+		Quorum:     func(lifeboat.Series) int { return s.quorum }})
 	env := rule.Env{Series: []string{"VIX", "USDE"}}
 	for _, p := range s.positions {
 		env.Symbols = append(env.Symbols, p.Symbol)
@@ -354,6 +356,38 @@ func TestContradictoryPlansAreRefused(t *testing.T) {
 }
 
 // A fresh watch that is shown the journal stands where the first one stood, and tells nothing twice.
+// TestAQuorum: one source of two that are wanted is no data, neither to fire on nor to be calm about.
+func TestAQuorum(t *testing.T) {
+	s := setting{quorum: 2, sources: map[lifeboat.Series][]string{"USDE": {"a", "b"}}, triggers: []plan.Trigger{
+		{Name: "depeg", Condition: "USDE < 0.95"},
+		{Name: "apart", Condition: "disagreement(USDE) > 10%"},
+	}}
+	d := s.open(t)
+	d.read(minute(0), usde("a", 0.5)) // alone
+	d.read(minute(1), usde("b", 1))
+	d.read(minute(2), usde("a", 0.5), usde("b", 0.9))
+	d.read(minute(3), usde("a", 0.9), usde("b", 0.9))
+	d.read(minute(8), usde("b", 0.98))
+	d.wait(minute(20))
+	d.read(minute(20), usde("b", 1)) // b says that it is over, and is no quorum
+	d.read(minute(21), usde("a", 1))
+	d.want(
+		"1 fired depeg", // 0.75
+		"1 fired apart", // 0.5 and 1: 67 % of it
+		"3 cleared apart",
+		"13:01 gap opened USDE [depeg apart]",
+		"21 gap closed USDE [depeg apart]",
+		"21 cleared depeg",
+	)
+	again := s.open(t)
+	for _, e := range d.journal {
+		again.watch.Apply(e.at, e.event)
+	}
+	if a, b := d.watch.Status(minute(21)), again.watch.Status(minute(21)); !reflect.DeepEqual(a, b) || again.watch.Next(minute(21)) != nil {
+		t.Errorf("the replay stands at\n%+v\nnot\n%+v", b, a)
+	}
+}
+
 func TestReplay(t *testing.T) {
 	s := setting{
 		sources: map[lifeboat.Series][]string{"USDE": {"a", "b"}, "VIX": nil},

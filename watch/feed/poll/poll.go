@@ -11,6 +11,8 @@
 // once [Poller.Seen] has said what the last one was. A row whose time has not come yet, the candle that is still
 // running, is left for later.
 //
+// A [Socket] listens to a WebSocket in the same words: what stands at the path of a message becomes a reading.
+//
 // It decides nothing about how old a value may be, whether it is plausible, or which of several sources is right, keeps
 // nothing over a restart, and never shows an address, because addresses hold keys.
 package poll
