@@ -58,7 +58,7 @@ var arrows = map[string][]string{
 	"backtest/disaster": {},
 	"backtest/report":   {"prose", "watch/rule", "drill", "backtest"},
 
-	"statement": {"prose"},
+	"statement":  {"prose"},
 	"act/canary": {},
 }
 
