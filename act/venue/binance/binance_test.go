@@ -21,6 +21,8 @@ import (
 	"lifeboat/act/venue/venuetest"
 )
 
+var _ venue.Stater = (*binance.Venue)(nil)
+
 // settled is when a miss at Binance proves that nothing comes any more.
 const settled = 40 * time.Second
 
