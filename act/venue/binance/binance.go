@@ -2,9 +2,9 @@
 // holds, and withdrawals to addresses that the owner listed.
 //
 // It speaks the documented REST API (api/v3, and sapi/v1 for withdrawals) by calls of its own, signed with HMAC-SHA256 or
-// Ed25519. The library go-binance was read and left out of the path of an order: it calls http.DefaultClient, which never
-// times out, reads bodies without a limit, forgets Retry-After, logs signed addresses when debugging, and reads the machine's
-// clock by itself.
+// Ed25519. The library go-binance was read and left out of the path of an order: by itself it calls http.DefaultClient, which
+// never times out; it reads bodies without a limit, forgets Retry-After, logs signed addresses when debugging, and reads the
+// machine's clock. See docs/decisions/0023-exchanges.md.
 //
 // A key is placed once although Binance keeps client ids unique among open orders only, and takes the id of a filled order a
 // second time. So each order is asked for before it is sent, and what came of a request without an answer is found out by
@@ -113,7 +113,7 @@ func (v *Venue) Place(ctx context.Context, _ time.Time, o lifeboat.Order) (lifeb
 	case why != "":
 		return v.refused(o.ID, why), nil
 	case v.gate.UnderWay(o.ID):
-		return lifeboat.Receipt{}, fmt.Errorf("Binance: place order: the order %s was sent before and may still arrive; ask for it first", o.ID)
+		return lifeboat.Receipt{}, fault("place order", "the order %s was sent before and may still arrive; ask for it first", o.ID)
 	}
 	return v.post(ctx, pair, o, terms)
 }
@@ -130,7 +130,7 @@ func (v *Venue) post(ctx context.Context, pair string, o lifeboat.Order, t terms
 	var answer order
 	err = v.wire.signed(ctx, rest.Request{Step: "place order", Method: "POST", Path: "/api/v3/order", Urgent: true}, form, stamped, &answer)
 	if err == nil && (answer.ID == 0 || answer.Client != string(o.ID)) {
-		return lifeboat.Receipt{}, fmt.Errorf("Binance: place order: the answer is not about the order %s", o.ID)
+		return lifeboat.Receipt{}, fault("place order", "the answer is not about the order %s", o.ID)
 	}
 	if err != nil {
 		return v.failed(ctx, pair, o, t, err)
@@ -192,7 +192,7 @@ func (v *Venue) Ask(ctx context.Context, _ time.Time, id lifeboat.Key) (lifeboat
 		return v.told(ctx, id, o)
 	}
 	v.gate.Settle(id)
-	return lifeboat.Receipt{}, fmt.Errorf("Binance: ask for order %s: %w", id, lifeboat.ErrAbsent)
+	return lifeboat.Receipt{}, fmt.Errorf("ask for order %s at Binance: %w", id, lifeboat.ErrAbsent)
 }
 
 // Cancel takes back what is not filled.
@@ -258,7 +258,7 @@ func (v *Venue) find(ctx context.Context, pair string, id lifeboat.Key) (order, 
 		return order{}, false, err
 	}
 	if o.ID == 0 || o.Client != string(id) || o.Symbol != pair {
-		return order{}, false, fmt.Errorf("Binance: ask for order: the answer is not about the order %s", id)
+		return order{}, false, fault("ask for order", "the answer is not about the order %s", id)
 	}
 	v.watch(id, pair)
 	return o, true, nil
@@ -296,7 +296,7 @@ func (v *Venue) taken(ctx context.Context, pair string, o lifeboat.Order) (lifeb
 		return lifeboat.Receipt{}, err
 	}
 	if !found {
-		return lifeboat.Receipt{}, fmt.Errorf("Binance: place order: the key %s was sent for %s and may still arrive", o.ID, pair)
+		return lifeboat.Receipt{}, fault("place order", "the key %s was sent for %s and may still arrive", o.ID, pair)
 	}
 	return v.again(ctx, there, o, terms{}, "another pair")
 }

@@ -21,6 +21,8 @@ import (
 	"lifeboat/act/venue/venuetest"
 )
 
+var _ venue.Stater = (*binance.Venue)(nil)
+
 // settled is when a miss at Binance proves that nothing comes any more.
 const settled = 40 * time.Second
 
@@ -273,9 +275,10 @@ func TestAnswersToAnOrder(t *testing.T) {
 				t.Errorf("placed again before anything was proved: %v", err)
 			}
 			s.Book.Clock.Add(settled)
-			if _, err := v.Ask(t.Context(), at, o.ID); errors.Is(err, lifeboat.ErrAbsent) {
+			if _, err = v.Ask(t.Context(), at, o.ID); errors.Is(err, lifeboat.ErrAbsent) {
 				_, err = v.Place(t.Context(), at, o)
-			} else if err != nil {
+			}
+			if err != nil {
 				t.Error(err)
 			}
 			if n := len(s.Orders()); n != 1 {

@@ -115,7 +115,7 @@ func (v *Venue) tradesOf(ctx context.Context, o order) ([]trade, error) {
 		}
 		form["fromId"] = strconv.FormatInt(page[len(page)-1].ID+1, 10)
 	}
-	return nil, fmt.Errorf("Binance: ask for trades: the order %d has more than %d", o.ID, tradesPage*tradesPages)
+	return nil, fault("ask for trades", "the order %d has more than %d", o.ID, tradesPage*tradesPages)
 }
 
 // receipt of an order, whose totals are those of its trades: what is filled, at which average and at what cost then agree. An
@@ -123,7 +123,7 @@ func (v *Venue) tradesOf(ctx context.Context, o order) ([]trade, error) {
 func (v *Venue) receipt(id lifeboat.Key, o order, trades []trade) (lifeboat.Receipt, error) {
 	status, known := statuses[o.Status]
 	if !known {
-		return lifeboat.Receipt{}, fmt.Errorf("Binance: ask for order: nobody here knows what its status %q means", o.Status)
+		return lifeboat.Receipt{}, fault("ask for order", "nobody here knows what its status %q means", o.Status)
 	}
 	r := lifeboat.Receipt{Key: id, Account: v.c.Account, Status: status}
 	if o.forgotten {
@@ -166,7 +166,7 @@ func (v *Venue) add(r *lifeboat.Receipt, o order, trades []trade) (elsewhere dec
 		}
 		counted[t.ID] = true
 		if t.Order != o.ID || !t.Quantity.d.IsPositive() || !t.Price.d.IsPositive() {
-			return elsewhere, fmt.Errorf("Binance: ask for trades: the trade %d of order %d is of another order, of nothing or for nothing", t.ID, o.ID)
+			return elsewhere, fault("ask for trades", "the trade %d of order %d is of another order, of nothing or for nothing", t.ID, o.ID)
 		}
 		r.Filled, value, last = r.Filled.Add(t.Quantity.d), value.Add(t.Value.d), max(last, t.At)
 		switch {
@@ -179,7 +179,7 @@ func (v *Venue) add(r *lifeboat.Receipt, o order, trades []trade) (elsewhere dec
 		}
 	}
 	if r.Filled.GreaterThan(o.Quantity.d) {
-		return elsewhere, fmt.Errorf("Binance: ask for trades: %s was traded of order %d over %s", r.Filled, o.ID, o.Quantity.d)
+		return elsewhere, fault("ask for trades", "%s was traded of order %d over %s", r.Filled, o.ID, o.Quantity.d)
 	}
 	if r.Filled.IsPositive() {
 		r.Price = value.DivRound(r.Filled, 16)

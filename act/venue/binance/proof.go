@@ -2,7 +2,6 @@ package binance
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"lifeboat"
@@ -24,7 +23,7 @@ func (v *Venue) mayArrive(ctx context.Context, id lifeboat.Key) error {
 		return err
 	}
 	if wait := v.gate.Ends(id).Add(engine).Sub(now); wait >= 0 {
-		return fmt.Errorf("Binance: ask for order: %s is not there, and cannot be proved not to come for another %s", id, wait.Round(time.Second))
+		return fault("ask for order", "%s is not there, and cannot be proved not to come for another %s", id, wait.Round(time.Second))
 	}
 	return nil
 }

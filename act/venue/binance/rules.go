@@ -50,11 +50,11 @@ func (v *Venue) rulesOf(ctx context.Context, pair string) (rules, bool, error) {
 		return rules{}, false, err
 	}
 	if len(answer.Symbols) != 1 {
-		return rules{}, false, fmt.Errorf("Binance: ask for the rules of %s: the answer is about %d pairs", pair, len(answer.Symbols))
+		return rules{}, false, fault("ask for the rules of "+pair, "the answer is about %d pairs", len(answer.Symbols))
 	}
 	r, err := parseRules(answer.Symbols[0])
 	if err != nil || r.pair != pair {
-		return rules{}, false, fmt.Errorf("Binance: ask for the rules of %s: the answer cannot be read", pair)
+		return rules{}, false, fault("ask for the rules of "+pair, "the answer cannot be read")
 	}
 	r.cash, r.read = v.cash, v.c.Clock.Now()
 	v.rules[pair] = r

@@ -58,7 +58,7 @@ func (v *Venue) State(ctx context.Context, _ time.Time) (lifeboat.Statement, err
 		s.RequestsLeft = &left
 		return s, nil
 	}
-	return lifeboat.Statement{}, fmt.Errorf("Binance: ask for the account: its orders moved during each of %d readings", stateTries)
+	return lifeboat.Statement{}, fault("ask for the account", "its orders moved during each of %d readings", stateTries)
 }
 
 // same reports that no order came, went or filled between two readings.
@@ -86,7 +86,7 @@ func (v *Venue) account(ctx context.Context) (holdings, time.Time, error) {
 		return h, time.Time{}, err
 	}
 	if h.CanTrade == nil || h.Balances == nil {
-		return h, time.Time{}, fmt.Errorf("Binance: ask for the account: the answer has no balances, or does not say whether it may trade")
+		return h, time.Time{}, fault("ask for the account", "the answer has no balances, or does not say whether it may trade")
 	}
 	return h, v.c.Clock.Now().Add(v.wire.offset), nil
 }
@@ -199,7 +199,7 @@ func (v *Venue) openOrders(ctx context.Context) ([]order, error) {
 		return nil, err
 	}
 	if open == nil {
-		return nil, fmt.Errorf("Binance: ask for open orders: the answer is no list")
+		return nil, fault("ask for open orders", "the answer is no list")
 	}
 	return open, nil
 }
@@ -281,7 +281,7 @@ func (v *Venue) ordersSince(ctx context.Context, pair string, since time.Time) (
 		}
 		first = page[len(page)-1].ID + 1
 	}
-	return nil, fmt.Errorf("Binance: list orders: %s has more than %d since %s", pair, ordersPage*ordersPages, since.Format(time.RFC3339))
+	return nil, fault("list orders", "%s has more than %d since %s", pair, ordersPage*ordersPages, since.Format(time.RFC3339))
 }
 
 func (v *Venue) ordersPage(ctx context.Context, pair string, form map[string]string) ([]order, error) {
@@ -295,7 +295,7 @@ func (v *Venue) ordersPage(ctx context.Context, pair string, form map[string]str
 	}
 	var page []order
 	if err := json.Unmarshal(raw, &page); err != nil || page == nil {
-		return nil, fmt.Errorf("Binance: list orders: the answer is no list of orders")
+		return nil, fault("list orders", "the answer is no list of orders")
 	}
 	slices.SortFunc(page, func(a, b order) int { return cmp.Compare(a.ID, b.ID) })
 	return page, nil

@@ -113,7 +113,8 @@ func (w *wire) do(ctx context.Context, r rest.Request, out any) error {
 		w.used, w.minute = 0, now
 	}
 	if !r.Urgent && (w.used+r.Weight)*5 > w.weight*4 {
-		return fmt.Errorf("Binance: %s: %d of the %d requests of this minute are used, and the rest is kept for what moves money", r.Step, w.used, w.weight)
+		return &rest.Error{Venue: "Binance", Step: r.Step, Throttled: true, RetryAfter: now.Add(time.Minute).Sub(w.caller.Clock.Now()),
+			Message: fmt.Sprintf("%d of the %d requests of this minute are used, and the rest is kept for what moves money", w.used, w.weight)}
 	}
 	answer, err := w.caller.Do(ctx, r, out)
 	if used, bad := strconv.Atoi(answer.Header.Get("X-Mbx-Used-Weight-1m")); bad == nil {
@@ -161,7 +162,7 @@ func (v *Venue) time(ctx context.Context) (time.Time, error) {
 	}
 	theirs, ours := time.UnixMilli(answer.Time).UTC(), v.c.Clock.Now()
 	if theirs.Year() < 2017 || theirs.Year() > 2200 {
-		return time.Time{}, errors.New("Binance: ask for the time: the answer is no time")
+		return time.Time{}, fault("ask for the time", "the answer is no time")
 	}
 	v.wire.offset, v.wire.measured = theirs.Sub(ours), ours
 	v.gate.Hear(theirs, ahead+window)
@@ -177,4 +178,9 @@ func explain(_ int, body []byte) (code, message string) {
 		return "", ""
 	}
 	return strconv.Itoa(e.Code), cmp.Or(e.Message, "it gives no reason")
+}
+
+// fault is something wrong with an answer, or with what an answer would have to be: nobody knows what it stands for.
+func fault(step, format string, args ...any) error {
+	return &rest.Error{Venue: "Binance", Step: step, Reached: true, Message: fmt.Sprintf(format, args...)}
 }

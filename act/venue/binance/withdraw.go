@@ -54,7 +54,7 @@ func (v *Venue) Withdraw(ctx context.Context, key lifeboat.Key, asset, address, 
 	case v.agreed[key] != "":
 		return v.accepted(key), nil
 	case v.gate.UnderWay(withdrawalKey(key)):
-		return lifeboat.Receipt{}, fmt.Errorf("Binance: withdraw: %s was asked for before and may still arrive; ask for it first", key)
+		return lifeboat.Receipt{}, fault("withdraw", "%s was asked for before and may still arrive; ask for it first", key)
 	}
 	return v.apply(ctx, key, to, quantity)
 }
@@ -74,7 +74,7 @@ func (v *Venue) apply(ctx context.Context, key lifeboat.Key, to Address, quantit
 	}
 	err = v.wire.signed(ctx, rest.Request{Step: "withdraw", Method: "POST", Path: "/sapi/v1/capital/withdraw/apply", Urgent: true}, form, stamped, &answer)
 	if err == nil && answer.ID == "" {
-		return lifeboat.Receipt{}, fmt.Errorf("Binance: withdraw: the answer does not name the withdrawal")
+		return lifeboat.Receipt{}, fault("withdraw", "the answer does not name the withdrawal")
 	}
 	if e, ok := rest.As(err); ok {
 		switch {
@@ -119,10 +119,10 @@ func (v *Venue) AskWithdrawal(ctx context.Context, key lifeboat.Key) (lifeboat.R
 		return v.accepted(key), nil
 	}
 	if wait := v.gate.Ends(withdrawalKey(key)).Add(listed).Sub(now); wait >= 0 {
-		return lifeboat.Receipt{}, fmt.Errorf("Binance: ask for withdrawal: %s is not there, and cannot be proved not to come for another %s", key, wait.Round(time.Second))
+		return lifeboat.Receipt{}, fault("ask for withdrawal", "%s is not there, and cannot be proved not to come for another %s", key, wait.Round(time.Second))
 	}
 	v.gate.Settle(withdrawalKey(key))
-	return lifeboat.Receipt{}, fmt.Errorf("Binance: ask for withdrawal %s: %w", key, lifeboat.ErrAbsent)
+	return lifeboat.Receipt{}, fmt.Errorf("ask for withdrawal %s at Binance: %w", key, lifeboat.ErrAbsent)
 }
 
 // withdrawal as Binance tells of it.
@@ -147,7 +147,7 @@ func (v *Venue) withdrawal(ctx context.Context, key lifeboat.Key) (withdrawal, b
 	}
 	var list []withdrawal
 	if err := json.Unmarshal(raw, &list); err != nil || list == nil {
-		return withdrawal{}, false, fmt.Errorf("Binance: ask for withdrawal: the answer is no list of withdrawals")
+		return withdrawal{}, false, fault("ask for withdrawal", "the answer is no list of withdrawals")
 	}
 	for _, w := range list {
 		if w.Key == string(key) {
@@ -168,7 +168,7 @@ func (w withdrawal) is(to Address, quantity decimal.Decimal) bool {
 // withdrawn is the receipt of a withdrawal, by Binance's numbers of its states.
 func (v *Venue) withdrawn(key lifeboat.Key, w withdrawal) (lifeboat.Receipt, error) {
 	if w.Status == nil {
-		return lifeboat.Receipt{}, fmt.Errorf("Binance: ask for withdrawal: the answer does not say where %s stands", key)
+		return lifeboat.Receipt{}, fault("ask for withdrawal", "the answer does not say where %s stands", key)
 	}
 	r := lifeboat.Receipt{Key: key, Account: v.c.Account, VenueID: w.ID, Facts: map[string]string{"amount": w.Amount.d.String(), "fee": w.Fee.d.String()}}
 	switch *w.Status {
@@ -180,7 +180,7 @@ func (v *Venue) withdrawn(key lifeboat.Key, w withdrawal) (lifeboat.Receipt, err
 		r.Status = lifeboat.Performed
 		r.Facts["txid"] = w.TxID
 	default:
-		return lifeboat.Receipt{}, fmt.Errorf("Binance: ask for withdrawal: nobody here knows what its status %s means", strconv.Itoa(*w.Status))
+		return lifeboat.Receipt{}, fault("ask for withdrawal", "nobody here knows what its status %s means", strconv.Itoa(*w.Status))
 	}
 	return r, nil
 }

@@ -93,7 +93,7 @@ func (v *Venue) Place(ctx context.Context, _ time.Time, o lifeboat.Order) (lifeb
 	case why != "":
 		return v.refused(o.ID, why), nil
 	case v.gate.UnderWay(o.ID):
-		return lifeboat.Receipt{}, fmt.Errorf("Coinbase: place order: the order %s was sent before and may still arrive; ask for it first", o.ID)
+		return lifeboat.Receipt{}, fault("place order", "the order %s was sent before and may still arrive; ask for it first", o.ID)
 	}
 	if t.kind == marketPurchase {
 		if t.limit, err = v.collar(ctx, p); err != nil {
@@ -133,11 +133,11 @@ func (v *Venue) post(ctx context.Context, p product, o lifeboat.Order, t terms) 
 	case err != nil:
 		return v.failed(o.ID, err)
 	case a.Success == nil:
-		return lifeboat.Receipt{}, fmt.Errorf("Coinbase: place order: the answer does not say whether the order %s was created", o.ID)
+		return lifeboat.Receipt{}, fault("place order", "the answer does not say whether the order %s was created", o.ID)
 	case !*a.Success:
 		return v.declined(ctx, o, t, a)
 	case a.Done.ID == "" || a.Done.Client != "" && a.Done.Client != string(o.ID):
-		return lifeboat.Receipt{}, fmt.Errorf("Coinbase: place order: the answer is not about the order %s", o.ID)
+		return lifeboat.Receipt{}, fault("place order", "the answer is not about the order %s", o.ID)
 	}
 	v.gate.Settle(o.ID)
 	v.watch(o.ID, a.Done.ID)
@@ -175,7 +175,7 @@ func (v *Venue) declined(ctx context.Context, o lifeboat.Order, t terms, a creat
 	if f.Reason == "DUPLICATE_CLIENT_ORDER_ID" || f.Error == "DUPLICATE_CLIENT_ORDER_ID" {
 		there, found, err := v.search(ctx, o.ID)
 		if err == nil && !found {
-			err = fmt.Errorf("Coinbase: place order: it has the key %s already, and does not list it", o.ID)
+			err = fault("place order", "it has the key %s already, and does not list it", o.ID)
 		}
 		if err != nil {
 			return lifeboat.Receipt{}, err
@@ -189,7 +189,7 @@ func (v *Venue) declined(ctx context.Context, o lifeboat.Order, t terms, a creat
 		}
 	}
 	if reason == "" {
-		return lifeboat.Receipt{}, fmt.Errorf("Coinbase: place order: it does not say why it failed: %s", v.wire.scrub(f.Message))
+		return lifeboat.Receipt{}, fault("place order", "it does not say why it failed: %s", v.wire.scrub(f.Message))
 	}
 	v.gate.Settle(o.ID)
 	return v.refused(o.ID, v.wire.scrub(strings.TrimSpace(fmt.Sprintf("Coinbase does not take the order: %s %s (%s)", f.Message, f.Details, reason)))), nil
@@ -215,7 +215,7 @@ func (v *Venue) Ask(ctx context.Context, _ time.Time, id lifeboat.Key) (lifeboat
 		return v.receipt(id, o)
 	}
 	v.gate.Settle(id)
-	return lifeboat.Receipt{}, fmt.Errorf("Coinbase: ask for order %s: %w", id, lifeboat.ErrAbsent)
+	return lifeboat.Receipt{}, fmt.Errorf("ask for order %s at Coinbase: %w", id, lifeboat.ErrAbsent)
 }
 
 // Cancel takes back what is not filled.
@@ -253,7 +253,7 @@ func (v *Venue) Cancel(ctx context.Context, at time.Time, id lifeboat.Key) (life
 		return r, err
 	}
 	if len(answer.Results) != 1 || !answer.Results[0].Success {
-		return lifeboat.Receipt{}, fmt.Errorf("Coinbase: cancel order: it did not cancel %s, which is still open", id)
+		return lifeboat.Receipt{}, fault("cancel order", "it did not cancel %s, which is still open", id)
 	}
 	r.Why = "Coinbase has taken the cancellation and not carried it out yet"
 	return r, nil
@@ -276,14 +276,14 @@ func (v *Venue) known(ctx context.Context, id lifeboat.Key) (order, bool, error)
 	}
 	o, found, err := v.byID(ctx, id, w.id)
 	if err == nil && !found {
-		err = fmt.Errorf("Coinbase: ask for order: it does not show its order %s now, which it has taken before", w.id)
+		err = fault("ask for order", "it does not show its order %s now, which it has taken before", w.id)
 	}
 	return o, found, err
 }
 
 func (v *Venue) byID(ctx context.Context, id lifeboat.Key, number string) (order, bool, error) {
 	if !fitsPath(number) {
-		return order{}, false, fmt.Errorf("Coinbase: ask for order: its number is none that can be asked for")
+		return order{}, false, fault("ask for order", "its number is none that can be asked for")
 	}
 	var answer struct {
 		Order *order `json:"order"`
@@ -296,7 +296,7 @@ func (v *Venue) byID(ctx context.Context, id lifeboat.Key, number string) (order
 		return order{}, false, err
 	}
 	if answer.Order == nil || answer.Order.ID != number || answer.Order.Client != string(id) {
-		return order{}, false, fmt.Errorf("Coinbase: ask for order: the answer is not about the order %s", id)
+		return order{}, false, fault("ask for order", "the answer is not about the order %s", id)
 	}
 	return *answer.Order, true, nil
 }

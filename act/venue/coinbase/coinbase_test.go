@@ -21,6 +21,8 @@ import (
 	"lifeboat/act/venue/venuetest"
 )
 
+var _ venue.Stater = (*coinbase.Venue)(nil)
+
 // settled is when a miss at Coinbase proves that nothing comes any more.
 const settled = 95 * time.Second
 

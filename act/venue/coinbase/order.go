@@ -103,12 +103,12 @@ func (o order) sizes() (size, limit decimal.Decimal, kind string) {
 func (v *Venue) receipt(id lifeboat.Key, o order) (lifeboat.Receipt, error) {
 	status, known := statuses[o.Status]
 	if !known {
-		return lifeboat.Receipt{}, fmt.Errorf("Coinbase: ask for order: nobody here knows what its status %q means", o.Status)
+		return lifeboat.Receipt{}, fault("ask for order", "nobody here knows what its status %q means", o.Status)
 	}
 	size, _, _ := o.sizes()
 	r := lifeboat.Receipt{Key: id, Account: v.c.Account, Status: status, VenueID: o.ID, Filled: o.Filled.d, Fee: o.Fees.d}
 	if size.IsPositive() && r.Filled.GreaterThan(size) {
-		return lifeboat.Receipt{}, fmt.Errorf("Coinbase: ask for order: %s is filled of the order %s over %s", r.Filled, id, size)
+		return lifeboat.Receipt{}, fault("ask for order", "%s is filled of the order %s over %s", r.Filled, id, size)
 	}
 	if r.Filled.IsPositive() {
 		switch {
@@ -117,7 +117,7 @@ func (v *Venue) receipt(id lifeboat.Key, o order) (lifeboat.Receipt, error) {
 		case o.Average.d.IsPositive():
 			r.Price = o.Average.d
 		default:
-			return lifeboat.Receipt{}, fmt.Errorf("Coinbase: ask for order: %s is filled of the order %s, for nothing", r.Filled, id)
+			return lifeboat.Receipt{}, fault("ask for order", "%s is filled of the order %s, for nothing", r.Filled, id)
 		}
 		r.FilledAt = o.Created.UTC()
 		if !o.Last.IsZero() {
@@ -184,7 +184,7 @@ func (v *Venue) list(ctx context.Context, since time.Time, status string) ([]ord
 			return nil, err
 		}
 		if answer.Orders == nil {
-			return nil, errors.New("Coinbase: list orders: the answer is no list")
+			return nil, fault("list orders", "the answer is no list")
 		}
 		for _, o := range *answer.Orders {
 			if !seen[o.ID] {
@@ -197,9 +197,9 @@ func (v *Venue) list(ctx context.Context, since time.Time, status string) ([]ord
 			return all, nil
 		}
 		if answer.Cursor == "" || answer.Cursor == query.Get("cursor") {
-			return nil, errors.New("Coinbase: list orders: it has more, and does not say how to go on")
+			return nil, fault("list orders", "it has more, and does not say how to go on")
 		}
 		query.Set("cursor", answer.Cursor)
 	}
-	return nil, fmt.Errorf("Coinbase: list orders: there are more than %d", page*pages)
+	return nil, fault("list orders", "there are more than %d", page*pages)
 }

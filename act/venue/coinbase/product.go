@@ -2,7 +2,6 @@ package coinbase
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -58,7 +57,7 @@ func (v *Venue) productOf(ctx context.Context, id string) (product, bool, error)
 		return product{}, false, err
 	}
 	if p.ID != id || p.Base == "" || p.Quote == "" || !p.Step.d.IsPositive() {
-		return product{}, false, fmt.Errorf("Coinbase: ask for the product %s: the answer is not about it, or has no currencies and no increment", id)
+		return product{}, false, fault("ask for the product "+id, "the answer is not about it, or has no currencies and no increment")
 	}
 	if p.Tick.d.IsZero() {
 		p.Tick = p.TickOf
@@ -194,7 +193,7 @@ func (v *Venue) collar(ctx context.Context, p product) (decimal.Decimal, error) 
 			return decimal.Max(down(b.Asks[0].Price.d.Mul(above), p.Tick.d), p.Tick.d), nil
 		}
 	}
-	return decimal.Zero, errors.New("Coinbase: ask for the best price: nobody offers " + p.Base)
+	return decimal.Zero, fault("ask for the best price", "nobody offers %s", p.Base)
 }
 
 // down to a multiple of a step.

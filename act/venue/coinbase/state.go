@@ -2,7 +2,6 @@ package coinbase
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -90,7 +89,7 @@ func (v *Venue) State(ctx context.Context, _ time.Time) (lifeboat.Statement, err
 		s.RequestsLeft = &left
 		return s, nil
 	}
-	return lifeboat.Statement{}, fmt.Errorf("Coinbase: ask for the accounts: the orders moved during each of %d readings", stateTries)
+	return lifeboat.Statement{}, fault("ask for the accounts", "the orders moved during each of %d readings", stateTries)
 }
 
 // same reports that no order came, went or filled between two readings.
@@ -112,7 +111,7 @@ func (v *Venue) blocked(ctx context.Context) (string, error) {
 	}
 	switch {
 	case p.Trade == nil:
-		return "", errors.New("Coinbase: ask for the key's rights: the answer does not say whether it may trade")
+		return "", fault("ask for the key's rights", "the answer does not say whether it may trade")
 	case !*p.Trade:
 		return "the key that lifeboat has may not trade at Coinbase", nil
 	}
@@ -144,7 +143,7 @@ func (v *Venue) accounts(ctx context.Context) ([]wallet, error) {
 			return nil, err
 		}
 		if answer.Accounts == nil {
-			return nil, errors.New("Coinbase: ask for the accounts: the answer is no list")
+			return nil, fault("ask for the accounts", "the answer is no list")
 		}
 		all = append(all, *answer.Accounts...)
 		if !answer.More {
@@ -155,7 +154,7 @@ func (v *Venue) accounts(ctx context.Context) ([]wallet, error) {
 		}
 		query.Set("cursor", answer.Cursor)
 	}
-	return nil, errors.New("Coinbase: ask for the accounts: it has more, and does not say how to go on")
+	return nil, fault("ask for the accounts", "it has more, and does not say how to go on")
 }
 
 // lines adds what the wallets hold, several of one currency together, with the last price of what trades against the cash.
@@ -169,7 +168,7 @@ func (v *Venue) lines(ctx context.Context, s *lifeboat.Statement, held []wallet)
 	lines := map[string]*lifeboat.StatementLine{}
 	for _, w := range held {
 		if w.Currency == "" || w.Available == nil {
-			return errors.New("Coinbase: ask for the accounts: one has no currency or no balance")
+			return fault("ask for the accounts", "one has no currency or no balance")
 		}
 		symbol := w.Currency
 		if named := names[w.Currency]; named != "" {
@@ -236,7 +235,7 @@ func (v *Venue) orders(ctx context.Context, s *lifeboat.Statement, open []order)
 	for _, o := range open {
 		if !strings.HasPrefix(o.Client, prefix) {
 			found := v.orderOf(o)
-			s.Foreign = append(s.Foreign, lifeboat.ForeignOrder{Symbol: found.Symbol, Side: found.Side, Quantity: found.Quantity.Sub(o.Filled.d), Limit: found.Limit})
+			s.Foreign = append(s.Foreign, lifeboat.ForeignOrder{Symbol: found.Symbol, Side: found.Side, Quantity: decimal.Max(decimal.Zero, found.Quantity.Sub(o.Filled.d)), Limit: found.Limit})
 			continue
 		}
 		id := lifeboat.Key(o.Client)

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -159,7 +160,7 @@ func (v *Venue) time(ctx context.Context) (time.Time, error) {
 	millis, err := strconv.ParseInt(strings.Trim(string(answer.Millis), `"`), 10, 64)
 	theirs, ours := time.UnixMilli(millis).UTC(), v.c.Clock.Now()
 	if err != nil || theirs.Year() < 2020 || theirs.Year() > 2200 {
-		return time.Time{}, errors.New("Coinbase: ask for the time: the answer is no time")
+		return time.Time{}, fault("ask for the time", "the answer is no time")
 	}
 	v.wire.offset, v.wire.measured = theirs.Sub(ours), ours
 	v.gate.Hear(theirs, life)
@@ -176,4 +177,9 @@ func explain(_ int, body []byte) (code, message string) {
 		return "", ""
 	}
 	return e.Error, strings.TrimSpace(e.Message + " " + e.Details)
+}
+
+// fault is something wrong with an answer, or with what an answer would have to be: nobody knows what it stands for.
+func fault(step, format string, args ...any) error {
+	return &rest.Error{Venue: "Coinbase", Step: step, Reached: true, Message: fmt.Sprintf(format, args...)}
 }
