@@ -185,7 +185,7 @@ func (s *Source) Poll(ctx context.Context, at time.Time) ([]lifeboat.Reading, []
 		return nil, nil
 	}
 	if s.schedule(at, err) {
-		return nil, []error{s.problem(fmt.Sprintf("market data from Alpaca are not to be had: %v", err), err)}
+		return nil, []error{s.problem(fmt.Sprintf("prices are not to be had: %v", err), err)}
 	}
 	if err != nil {
 		return nil, nil

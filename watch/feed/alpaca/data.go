@@ -257,7 +257,7 @@ func (d *Data) fault(step, what string) error {
 	if told := []rune(what); len(told) > 300 {
 		what = string(told[:300]) + "…"
 	}
-	return fmt.Errorf("Alpaca market data: %s: %s", step, what)
+	return fmt.Errorf("market data of Alpaca: %s: %s", step, what)
 }
 
 // client follows no redirect: the keys are meant for one host alone.
