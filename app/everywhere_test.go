@@ -19,6 +19,8 @@ import (
 	"lifeboat/act/venue/alpaca"
 	"lifeboat/act/venue/binance"
 	"lifeboat/act/venue/binance/binancetest"
+	"lifeboat/act/venue/coinbase"
+	"lifeboat/act/venue/coinbase/coinbasetest"
 	"lifeboat/act/venue/exchangetest"
 	"lifeboat/act/venue/ibkr/ibkrtest"
 	"lifeboat/act/venue/paper"
@@ -52,6 +54,7 @@ var everywhere = []struct {
 		return b.Harness
 	}},
 	{"binance", openBinance},
+	{"coinbase", openCoinbase},
 }
 
 // The same playbook does the same at every venue, whatever gets lost on the way: half is sold, then ten more, each once.
@@ -221,6 +224,18 @@ func openBinance(t *testing.T) venuetest.Harness {
 	t.Cleanup(server.Close)
 	v, err := binance.New(venue.Connection{Account: exchangetest.Account, Currency: "USD", URL: server.URL, Key: binancetest.Key, Secret: binancetest.Secret,
 		Symbols: map[string]string{"BTC": binancetest.Pair, "USD": "USDT"}, Clock: s.Book.Clock, Client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Harness(v)
+}
+
+func openCoinbase(t *testing.T) venuetest.Harness {
+	s := coinbasetest.New()
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	v, err := coinbase.New(venue.Connection{Account: exchangetest.Account, Currency: "USD", URL: server.URL, Key: coinbasetest.Key, Secret: s.Secret,
+		Clock: s.Book.Clock, Client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}})
 	if err != nil {
 		t.Fatal(err)
 	}
