@@ -24,6 +24,7 @@ import (
 	"lifeboat/act/venue/paper"
 	"lifeboat/keep/journal"
 	"lifeboat/plan"
+	"lifeboat/secret"
 	"lifeboat/serve/api"
 	"lifeboat/watch/coverage"
 	"lifeboat/watch/feed/guard"
@@ -59,6 +60,7 @@ type Daemon struct {
 	store    journal.Keeper
 	poller   *poll.Poller
 	streams  []stream
+	keys     *secret.Vault // nil until a feed wants one
 	guard    *guard.Guard
 	ledger   *coverage.Ledger
 	venues   []*paper.Venue     // those simulated here

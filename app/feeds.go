@@ -39,7 +39,7 @@ func (d *Daemon) openStreams() error {
 		}
 	}
 	for _, name := range sorted(of) {
-		d.streams = append(d.streams, plugin.New(plugin.Options{Name: name, Feeds: of[name], Version: d.Version, Clock: d.Clock, Log: d.Log,
+		d.streams = append(d.streams, plugin.New(plugin.Options{Name: name, Feeds: of[name], Version: d.Version, Clock: d.Clock, Log: d.Log, Scrub: d.feedKeys().Scrub,
 			Start: func(ctx context.Context) (*exec.Cmd, func(), error) { return d.crew.Companion(ctx, name) }}))
 	}
 	return nil
@@ -121,9 +121,12 @@ func (b *mailbox) empty() polled {
 	return p
 }
 
-// feedKeys reads the keys that feeds refer to. A command tells one only where it is allowed to run.
+// feedKeys is the vault that reads the keys that feeds refer to. A command tells one only where it is allowed to run.
 func (d *Daemon) feedKeys() *secret.Vault {
-	return &secret.Vault{Dir: d.PlanDir, Command: func(name string) ([]string, error) {
+	if d.keys != nil {
+		return d.keys
+	}
+	d.keys = &secret.Vault{Dir: d.PlanDir, Command: func(name string) ([]string, error) {
 		i := slices.IndexFunc(d.DaemonOptions.Plan.Commands, func(c plan.Command) bool { return c.Name == name })
 		switch {
 		case i < 0 || len(d.DaemonOptions.Plan.Commands[i].Run) == 0:
@@ -133,4 +136,5 @@ func (d *Daemon) feedKeys() *secret.Vault {
 		}
 		return d.DaemonOptions.Plan.Commands[i].Run, nil
 	}}
+	return d.keys
 }

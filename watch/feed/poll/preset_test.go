@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -177,9 +179,9 @@ func TestAHostIsLeftAlone(t *testing.T) {
 		{"a ban", http.StatusTeapot, "60", time.Minute},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			asked := 0
+			var count atomic.Int32
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				asked++
+				count.Add(1)
 				if tt.after != "" {
 					w.Header().Set("Retry-After", tt.after)
 				}
@@ -190,15 +192,15 @@ func TestAHostIsLeftAlone(t *testing.T) {
 			p := poller(t, plan.Feed{Series: "A", Source: "s", URL: server.URL + "/a", Format: "json", Path: "$", Every: every},
 				plan.Feed{Series: "B", Source: "s", URL: server.URL + "/b", Format: "json", Path: "$", Every: every})
 			p.Poll(t.Context(), noon)
-			first := asked
+			first := count.Load()
 			for at := noon.Add(10 * time.Second); at.Before(noon.Add(tt.back)); at = at.Add(10 * time.Second) {
 				p.Poll(t.Context(), at)
 			}
-			if asked != first {
+			if asked := count.Load(); asked != first {
 				t.Errorf("asked %d times more while it wanted to be left alone", asked-first)
 			}
 			p.Poll(t.Context(), noon.Add(tt.back))
-			if asked == first {
+			if count.Load() == first {
 				t.Error("it was not asked again")
 			}
 		})
@@ -206,8 +208,10 @@ func TestAHostIsLeftAlone(t *testing.T) {
 }
 
 func TestAHostsBudget(t *testing.T) {
-	asked := map[string]int{}
+	asked, mu := map[string]int{}, sync.Mutex{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
 		asked[r.URL.Path]++
 		fmt.Fprint(w, "1")
 	}))
