@@ -71,7 +71,8 @@ func (p *Paper) Now() (at time.Time, open bool) { return p.broker.Now(), p.broke
 
 // Run serves until ctx ends.
 func (p *Paper) Run(ctx context.Context) error {
-	server := &http.Server{Handler: p.broker, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	// It takes any key, so a web page of elsewhere must not get through the owner's browser.
+	server := &http.Server{Handler: http.NewCrossOriginProtection().Handler(p.broker), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return served(server.Serve(p.listener)) })
 	group.Go(func() error { return p.broker.Run(ctx) })

@@ -6,9 +6,14 @@
 // fills and cancellations go to a [Ledger] before anybody hears of them, so that a killed process finds each order
 // once. Nothing is random and no clock is read: the same calls make the same receipts.
 //
-// All orders are good till cancelled. A sale needs the shares and a purchase the cash at the time it is placed, less
-// what open orders already claim: there is no margin, no short sale, and a sale's proceeds can be spent only once it
-// has filled. Dividends, splits, interest and auctions do not exist.
+// It has two faces over one matching core. [Venue.Place] is lifeboat's own order, good till cancelled. [Venue.Submit] takes a
+// [Ticket], the order form of a broker: stops and trailing stops, time in force, extended hours, notionals, brackets and
+// other groups, [Venue.Replace], and expiry as [Venue.Pass] lets time go by. The market can be halted, in an auction or
+// cancel-only, by [Venue.SetPhase] or by the market-wide circuit breaker (halt.go). Package broker serves it over HTTP.
+//
+// A sale needs the shares and a purchase the cash at the time it is placed, less what open orders already claim: there is
+// no margin, no short sale, and a sale's proceeds can be spent only once it has filled. An auction is the first quote of a
+// session or its last: no book is crossed. Dividends, splits and interest do not exist. Halts are not in the ledger.
 package paper
 
 import (

@@ -183,6 +183,17 @@ func TestBracket(t *testing.T) {
 			show(t, v, midday.Add(2*time.Hour), "SPY 260, SPY.volume 140")
 			show(t, v, midday.Add(3*time.Hour), "SPY 200, SPY.volume 1000")
 		}, "filled 10 at 230, canceled 4 at 260, canceled 6 at 200", "1000", "0"},
+		{"nor when its order was replaced meanwhile", func(t *testing.T, v *paper.Venue) {
+			show(t, v, midday.Add(time.Hour), "SPY 230")
+			show(t, v, midday.Add(2*time.Hour), "SPY 260, SPY.volume 140")
+			if _, err := v.Replace(t.Context(), midday.Add(150*time.Minute), "lb-profit", func(k *paper.Ticket) { k.ID, k.Limit = "lb-new", dec("300") }); err != nil {
+				t.Fatal(err)
+			}
+			show(t, v, midday.Add(3*time.Hour), "SPY 200, SPY.volume 1000")
+			if got := told(ask(t, v, "lb-new")); got != "canceled" {
+				t.Errorf("the replacement is %s", got)
+			}
+		}, "filled 10 at 230, canceled 4 at 260, canceled 6 at 200", "1000", "0"},
 		{"cancelling one exit ends both", func(t *testing.T, v *paper.Venue) {
 			show(t, v, midday.Add(time.Hour), "SPY 230")
 			if _, err := v.Cancel(t.Context(), midday.Add(2*time.Hour), "lb-loss"); err != nil {

@@ -152,7 +152,7 @@ func (c dataConn) say(ctx context.Context, news ...piece) error {
 
 // serveDataStream streams trades, quotes and bars.
 func (b *Broker) serveDataStream(w http.ResponseWriter, r *http.Request) {
-	accepted, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	accepted, err := websocket.Accept(w, r, nil)
 	if err != nil {
 		return // Accept has answered
 	}

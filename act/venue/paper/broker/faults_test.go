@@ -193,7 +193,10 @@ func TestKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	var position struct{ Qty, Cost_basis string }
+	var position struct {
+		Qty  string
+		Cost string `json:"cost_basis"`
+	}
 	_ = json.Unmarshal(answerOf(b, "GET", "/v2/positions/SPY", "").Body.Bytes(), &position)
 	orders := len(b.Core().Orders())
 	// The last order of each life may be in the ledger without having been acknowledged, or without its fill.
@@ -201,8 +204,8 @@ func TestKilled(t *testing.T) {
 		t.Errorf("%d orders were acknowledged and %d are there", acknowledged, orders)
 	}
 	s := b.Core().Statement()
-	if spent := dec("100000000").Sub(s.Cash); !spent.Equal(dec(position.Cost_basis)) || position.Qty == "" {
-		t.Errorf("%s were spent, and %s is what %s shares cost", spent, position.Cost_basis, position.Qty)
+	if spent := dec("100000000").Sub(s.Cash); !spent.Equal(dec(position.Cost)) || position.Qty == "" {
+		t.Errorf("%s were spent, and %s is what %s shares cost", spent, position.Cost, position.Qty)
 	}
 	if _, err := broker.New(broker.Options{Clock: &still{now: morning}, Data: path}); err == nil || lifeboat.KindOf(err) != lifeboat.Conflict {
 		t.Errorf("a second broker on the directory: %v", err)
