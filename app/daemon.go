@@ -57,19 +57,20 @@ type DaemonOptions struct {
 type Daemon struct {
 	DaemonOptions
 	*System
-	store    journal.Keeper
-	poller   *poll.Poller
-	streams  []stream
-	keys     *secret.Vault // nil until a feed wants one
-	guard    *guard.Guard
-	ledger   *coverage.Ledger
-	venues   []*paper.Venue     // those simulated here
-	couriers []*courier.Courier // to the real ones
-	ledgers  []io.Closer
-	listener net.Listener
-	token    string
-	started  time.Time
-	last     time.Time // no entry may be older than the one before, whatever the machine's clock does
+	store     journal.Keeper
+	poller    *poll.Poller
+	streams   []stream
+	keys      *secret.Vault // nil until a feed wants one
+	guard     *guard.Guard
+	ledger    *coverage.Ledger
+	venues    []*paper.Venue     // those simulated here
+	couriers  []*courier.Courier // to the real ones
+	rehearsed api.Rehearsed
+	ledgers   []io.Closer
+	listener  net.Listener
+	token     string
+	started   time.Time
+	last      time.Time // no entry may be older than the one before, whatever the machine's clock does
 
 	instants chan polled
 	sayings  chan saying
@@ -411,6 +412,7 @@ func (d *Daemon) loop(ctx context.Context) error {
 		if err = errors.Join(err, d.clockHolds()); err != nil {
 			return err
 		}
+		d.rehearse()
 		d.publish(d.last)
 		d.moved.Store(d.Clock.Now().UnixNano())
 		d.saveWhenDue()

@@ -2,16 +2,17 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os/exec"
-	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"lifeboat"
 	"lifeboat/plan"
 	"lifeboat/secret"
+	"lifeboat/watch/feed/alpaca"
 	"lifeboat/watch/feed/plugin"
 	"lifeboat/watch/feed/poll"
 )
@@ -42,7 +43,7 @@ func (d *Daemon) openStreams() error {
 		d.streams = append(d.streams, plugin.New(plugin.Options{Name: name, Feeds: of[name], Version: d.Version, Clock: d.Clock, Log: d.Log, Scrub: d.feedKeys().Scrub,
 			Start: func(ctx context.Context) (*exec.Cmd, func(), error) { return d.crew.Companion(ctx, name) }}))
 	}
-	return nil
+	return d.openPrices()
 }
 
 // seen tells all sources what they said last.
@@ -123,18 +124,64 @@ func (b *mailbox) empty() polled {
 
 // feedKeys is the vault that reads the keys that feeds refer to. A command tells one only where it is allowed to run.
 func (d *Daemon) feedKeys() *secret.Vault {
-	if d.keys != nil {
-		return d.keys
+	if d.keys == nil {
+		d.keys = &secret.Vault{Dir: d.PlanDir, Command: commandsOf(d.DaemonOptions.Plan, d.AllowExec)}
 	}
-	d.keys = &secret.Vault{Dir: d.PlanDir, Command: func(name string) ([]string, error) {
-		i := slices.IndexFunc(d.DaemonOptions.Plan.Commands, func(c plan.Command) bool { return c.Name == name })
-		switch {
-		case i < 0 || len(d.DaemonOptions.Plan.Commands[i].Run) == 0:
-			return nil, errors.New("the plan lists no command " + name)
-		case !slices.Contains(d.AllowExec, name):
-			return nil, fmt.Errorf("the command %s of exec:%s is not allowed here: start with --allow-exec %s", name, name, name)
-		}
-		return d.DaemonOptions.Plan.Commands[i].Run, nil
-	}}
 	return d.keys
+}
+
+// openPrices prepares the venues that say prices: one source for each account that feeds name.
+func (d *Daemon) openPrices() error {
+	of := map[string][]plan.Feed{}
+	for _, f := range d.DaemonOptions.Plan.Feeds {
+		if f.Account != "" {
+			of[f.Account] = append(of[f.Account], f)
+		}
+	}
+	for _, name := range sorted(of) {
+		account, _ := d.DaemonOptions.Plan.Account(name)
+		s, err := d.pricesOf(account, of[name])
+		if err != nil {
+			return &lifeboat.Problem{Reason: "venue-unusable", What: fmt.Sprintf("the prices of the account %s cannot be had: %s", name, d.feedKeys().Scrub(err.Error())),
+				Money: "nothing was sent", Next: "mend connect: of the account", Err: err}
+		}
+		d.streams = append(d.streams, s)
+	}
+	return nil
+}
+
+func (d *Daemon) pricesOf(account plan.Account, feeds []plan.Feed) (stream, error) {
+	c, err := connection(context.Background(), d.DaemonOptions.Plan, account, d.feedKeys())
+	if err != nil {
+		return nil, err
+	}
+	o := alpaca.Config{URL: c.DataURL, Key: c.Key, Secret: c.Secret, Symbols: c.Symbols, PerMinute: c.PerMinute, Client: c.Client,
+		Every: time.Duration(feeds[0].Every), Clock: d.Clock, Log: d.Log, Scrub: d.feedKeys().Scrub}
+	for _, f := range feeds {
+		o.Series, o.Every = append(o.Series, lifeboat.Series(f.Series)), min(o.Every, time.Duration(f.Every))
+	}
+	source, err := alpaca.New(o)
+	return &venuePrices{source, d.Clock}, err
+}
+
+// venuePrices hears a venue's prices, and asks for what its stream does not say.
+type venuePrices struct {
+	*alpaca.Source
+	clock lifeboat.Clock
+}
+
+func (v *venuePrices) Run(ctx context.Context, deliver func([]lifeboat.Reading, []error)) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return v.Source.Run(ctx, func(heard []lifeboat.Reading) { deliver(heard, nil) }) })
+	group.Go(func() error {
+		for {
+			if readings, problems := v.Poll(ctx, v.clock.Now()); len(readings)+len(problems) > 0 {
+				deliver(readings, problems)
+			}
+			if err := v.clock.Sleep(ctx, v.Next()); err != nil {
+				return err
+			}
+		}
+	})
+	return group.Wait()
 }

@@ -13,6 +13,7 @@ import (
 	"lifeboat"
 	"lifeboat/act/play"
 	"lifeboat/plan"
+	"lifeboat/serve/api"
 )
 
 // Preview is what a playbook would send, and Examined one order of it.
@@ -43,6 +44,40 @@ func (s *System) DailyPreflight(at time.Time, file string) (all []Preview, drift
 		drift = Drift(all, last)
 	}
 	return all, drift, keepPreflight(file, all)
+}
+
+const (
+	rehearseFirst = 10 * time.Minute // after the start, when prices and statements are in
+	rehearseEvery = 24 * time.Hour
+	driftMax      = 20 // sentences that the status page tells
+	// LastPreflight is the file in the data directory that keeps the last daily result.
+	LastPreflight = "preflight.json"
+)
+
+// rehearse is the sandbox run of every playbook once a day. What has changed since the day before is told in the log and on
+// the status page. That it fails is no reason to stop watching.
+func (d *Daemon) rehearse() {
+	due := d.rehearsed.At.Add(rehearseEvery)
+	if d.rehearsed.At.IsZero() {
+		due = d.started.Add(rehearseFirst)
+	}
+	if d.last.Before(due) || d.Flow.Open() > 0 {
+		return
+	}
+	all, drift, err := d.DailyPreflight(d.last, filepath.Join(d.DataDir, LastPreflight))
+	d.rehearsed = api.Rehearsed{At: d.last, Drift: drift[:min(len(drift), driftMax)]}
+	for _, v := range all {
+		if !v.Passes() {
+			d.rehearsed.Fails = append(d.rehearsed.Fails, v.Playbook)
+		}
+	}
+	if err != nil {
+		d.rehearsed.Problem = err.Error()
+		d.Log.Warn("the daily pre-flight could not be kept", "problem", err.Error())
+	}
+	for _, sentence := range d.rehearsed.Drift {
+		d.Log.Info("a playbook would do something else than yesterday", "change", sentence)
+	}
 }
 
 // Drift of all playbooks since the last result, those that came and went included.

@@ -57,6 +57,10 @@ func (d *Daemon) publish(at time.Time) {
 	s.Missed = d.ledger.Short(at.Add(-missedFor), at)
 	d.openThings(&s)
 	d.tellVenues(&s)
+	if !d.rehearsed.At.IsZero() {
+		last := d.rehearsed
+		s.Rehearsed = &last
+	}
 	d.tell(&s)
 	d.status.Store(&s)
 	d.metrics.follow(s)

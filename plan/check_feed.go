@@ -24,16 +24,17 @@ func parseURL(text string) (*url.URL, error) {
 
 var environmentForm = regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
 
-// Streams reports a feed that says its values by itself, by a WebSocket or a plug-in, and is not asked for them.
+// Streams reports a feed that says its values by itself, by a WebSocket, a plug-in or a venue, and is not asked for them
+// by the poller.
 func (f Feed) Streams() bool {
-	return f.Plugin != "" || strings.HasPrefix(f.URL, "wss://") || strings.HasPrefix(f.URL, "ws://")
+	return f.Plugin != "" || f.Account != "" || strings.HasPrefix(f.URL, "wss://") || strings.HasPrefix(f.URL, "ws://")
 }
 
 func (d *decoder) checkFeeds(p *Plan) {
 	seen := map[[2]string]string{}
 	for i, f := range p.Feeds {
 		path := fmt.Sprintf("feeds[%d]", i)
-		d.checkOrigin(f, path)
+		d.checkOrigin(p, f, path)
 		d.checkFeedKey(f, path)
 		d.checkRows(f, path)
 		d.checkBounds(f, path)
@@ -50,11 +51,11 @@ func (d *decoder) checkFeeds(p *Plan) {
 }
 
 // checkOrigin holds a feed to one place that its values come from, and to what that place needs to be told.
-func (d *decoder) checkOrigin(f Feed, path string) {
+func (d *decoder) checkOrigin(p *Plan, f Feed, path string) {
 	u, err := parseURL(f.URL)
 	known, preset := presets[f.From]
 	origins := 0
-	for _, written := range []bool{preset || d.bad[path+".from"], f.URL != "" && f.From == "", f.File != "", f.Plugin != ""} {
+	for _, written := range []bool{preset || d.bad[path+".from"], f.URL != "" && f.From == "", f.File != "", f.Plugin != "", f.Account != ""} {
 		if written {
 			origins++
 		}
@@ -66,7 +67,7 @@ func (d *decoder) checkOrigin(f Feed, path string) {
 	switch {
 	case d.bad[path+".from"]:
 	case origins != 1:
-		d.faultAt(path, "a feed wants from, url, file or plugin, one of them", "")
+		d.faultAt(path, "a feed wants from, url, file, plugin or account, one of them", "")
 	case f.URL != "" && (err != nil || u.Host == "" || u.Scheme != secure && u.Scheme != open):
 		d.faultAt(path+".url", "url wants an address that begins with https://, or wss:// for a WebSocket", "")
 	case f.URL != "" && u.User != nil:
@@ -81,7 +82,7 @@ func (d *decoder) checkOrigin(f Feed, path string) {
 		d.checkPreset(f, known, path)
 	case f.ID != "" && f.Plugin == "":
 		d.faultAt(path+".id", "id says what a source of from, or a plug-in, calls the series; this feed has neither", "")
-	case f.Plugin != "":
+	case f.Plugin != "" || f.Account != "":
 	case f.URL != "" && f.Streams():
 		d.checkSocket(f, path)
 	case f.Format == "json" && f.Path == "":
@@ -89,7 +90,10 @@ func (d *decoder) checkOrigin(f Feed, path string) {
 	case f.Format == "csv" && f.URL != "" && f.Column == "":
 		d.faultAt(path, "a csv feed wants column, the one that holds the value", "")
 	}
-	if f.Subscribe != "" && (f.From != "" || f.Plugin != "" || !f.Streams()) {
+	if a, known := p.Account(f.Account); known && (a.Venue != "alpaca" || f.Source != "alpaca") {
+		d.faultAt(path+".account", fmt.Sprintf("only an account with venue: alpaca says prices, under the source alpaca; %s has venue: %s", shorten(f.Account, textMax), a.Venue), "")
+	}
+	if f.Subscribe != "" && (f.From != "" || f.Plugin != "" || f.Account != "" || !f.Streams()) {
 		d.faultAt(path+".subscribe", "subscribe is sent to a WebSocket, whose url begins with wss://", "")
 	}
 }

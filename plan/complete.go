@@ -99,6 +99,9 @@ func completeFeed(f *Feed, calendar string) {
 	if f.Plugin != "" {
 		fill(&f.Source, f.Plugin)
 	}
+	if f.Account != "" {
+		fill(&f.Source, "alpaca")
+	}
 	fill(&f.Every, Duration(time.Minute))
 	fill(&f.StaleAfter, 5*f.Every)
 	if f.File != "" {

@@ -195,7 +195,7 @@ func (t Threat) Priority() bool { return t.Score() > 12 }
 // WebSocket, a CSV file that grows, or a plug-in process.
 type Feed struct {
 	Series string `json:"series" plan:"required"` // what it is about: SPY, VIX, SPY.volume
-	Source string `json:"source"`                 // who says so, for sources that must agree; the preset, host, file or plug-in when absent
+	Source string `json:"source"`                 // who says so, for sources that must agree; the preset, host, file, plug-in or venue when absent
 	// From is a source that lifeboat knows how to ask; ID is all that it needs to be told. See docs/connectors/feeds.md.
 	From string `json:"from,omitempty" plan:"of=defillama|coingecko|fred|stooq|yahoo|coinbase|binance|kraken"`
 	ID   string `json:"id,omitempty"`   // what the source of from calls the series: bitcoin, VIXCLS, BTCUSDT
@@ -203,6 +203,8 @@ type Feed struct {
 	File string `json:"file,omitempty"` // relative to the plan directory
 	// Plugin is a command of the plan that says the series, in the protocol of docs/plugins.md; it must be allowed with --allow-exec.
 	Plugin string `json:"plugin,omitempty" plan:"to=command"`
+	// Account is one of the plan's whose venue says the price, by the account's own connection; venue: alpaca alone.
+	Account string `json:"account,omitempty" plan:"to=account"`
 	// Key is a reference to the key that the source wants (env:NAME, file:PATH, exec:COMMAND or age:PATH), never the key itself.
 	Key string `json:"key,omitempty"`
 	// Headers are sent along with each request: {Authorization: "Bearer {key}"}.

@@ -164,6 +164,7 @@ func tellStatus(w io.Writer, s api.Status) {
 	for _, v := range s.Venues {
 		tellVenue(w, v)
 	}
+	tellRehearsed(w, s.Rehearsed)
 	if s.Missed != "" {
 		fmt.Fprintf(w, "%s (lifeboat coverage)\n", s.Missed)
 	}
@@ -233,6 +234,22 @@ func tellVenue(w io.Writer, v api.Venue) {
 		fmt.Fprintf(w, "venue: %s has not said yet what %s holds\n", v.Venue, v.Account)
 	default:
 		fmt.Fprintf(w, "venue: %s answers; it last said what %s holds at %s\n", v.Venue, v.Account, stamp(*v.Stated))
+	}
+}
+
+// tellRehearsed is silent when every playbook would go through as it would have the day before.
+func tellRehearsed(w io.Writer, r *api.Rehearsed) {
+	if r == nil {
+		return
+	}
+	if len(r.Fails) > 0 {
+		fmt.Fprintf(w, "rehearsed at %s: %s would not go through (lifeboat preflight --all)\n", stamp(r.At), strings.Join(r.Fails, ", "))
+	}
+	for _, sentence := range r.Drift {
+		fmt.Fprintf(w, "changed since the day before: %s\n", sentence)
+	}
+	if r.Problem != "" {
+		fmt.Fprintf(w, "rehearsed at %s: %s\n", stamp(r.At), r.Problem)
 	}
 }
 

@@ -60,6 +60,7 @@ type Status struct {
 	Journal   Journal       `json:"journal"`
 	Feeds     []FeedProblem `json:"feed_problems"`
 	Venues    []Venue       `json:"venues" doc:"real ones, and whether they can be reached"`
+	Rehearsed *Rehearsed    `json:"rehearsed" doc:"the daily pre-flight of every playbook; null before the first"`
 	Sandbox   bool          `json:"sandbox,omitempty" doc:"every account trades with a simulated broker"`
 	Endpoints []Endpoint    `json:"endpoints" doc:"of dependencies that have more than one"`
 	Channels  []Channel     `json:"channels" doc:"by which people are reached"`
@@ -115,6 +116,14 @@ type Held struct {
 	Account string `json:"account"`
 	Why     string `json:"why"`
 	Person  bool   `json:"person" doc:"it waits for a person's release"`
+}
+
+// Rehearsed is what the last daily pre-flight found.
+type Rehearsed struct {
+	At      time.Time `json:"at"`
+	Fails   []string  `json:"fails,omitempty" doc:"playbooks that would not go through"`
+	Drift   []string  `json:"drift,omitempty" doc:"what they would do otherwise than the day before, in sentences"`
+	Problem string    `json:"problem,omitempty"`
 }
 
 // Venue of an account, and the way to it.

@@ -134,6 +134,11 @@ func TestVenue(t *testing.T) {
 				return held.Quantity, money.Quantity
 			},
 			Quote: func(price string, size int) time.Time { return d.quote(t, price, size) },
+			Reopen: func() venue.Venue {
+				d.Venue = d.venue(t)
+				d.clock.pass(time.Minute) // in the first moments of a process no key is absent
+				return d.Venue
+			},
 		}
 	})
 }

@@ -416,8 +416,9 @@ func reopened(h Harness) error {
 		return nil
 	}
 	b := start(h)
-	orders := []lifeboat.Order{b.sellNow("filled", 10), b.sell("open", 10, "60"), b.sell("cancelled", 10, "60"), b.sell("refused", 1000, "60")}
-	for _, o := range orders {
+	orders := []lifeboat.Order{b.sellNow("filled", 10), b.sell("open", 10, "60"), b.sell("cancelled", 10, "60")}
+	refused := b.sell("refused", 1000, "60")
+	for _, o := range append(orders, refused) {
 		b.place(o)
 	}
 	b.at = b.Quote(Price, 1000)
@@ -432,6 +433,11 @@ func reopened(h Harness) error {
 		b.same(before[i], b.ask(o.ID))
 		b.same(before[i], b.place(o))
 	}
+	// A venue may forget what it refused; it must refuse it again.
+	if _, err := b.Venue.Ask(b.ctx, b.at, refused.ID); !errors.Is(err, lifeboat.ErrAbsent) {
+		b.expect(b.ask(refused.ID), lifeboat.OrderRejected, 0)
+	}
+	b.expect(b.place(refused), lifeboat.OrderRejected, 0)
 	b.holds(Shares-10, cash)
 	b.at = b.Quote("61", 1000)
 	b.expect(b.ask(orders[1].ID), lifeboat.Filled, 10)
