@@ -174,14 +174,13 @@ func (v *venuePrices) Run(ctx context.Context, deliver func([]lifeboat.Reading, 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return v.Source.Run(ctx, func(heard []lifeboat.Reading) { deliver(heard, nil) }) })
 	group.Go(func() error {
-		for {
+		for ctx.Err() == nil {
 			if readings, problems := v.Poll(ctx, v.clock.Now()); len(readings)+len(problems) > 0 {
 				deliver(readings, problems)
 			}
-			if err := v.clock.Sleep(ctx, v.Next()); err != nil {
-				return err
-			}
+			_ = v.clock.Sleep(ctx, v.Next())
 		}
+		return ctx.Err()
 	})
 	return group.Wait()
 }
