@@ -108,3 +108,13 @@ func within(t *testing.T, d *app.Daemon, tick func(), what string, is func(api.S
 	}
 	t.Fatalf("never came: %s; the status is %+v", what, d.Status())
 }
+
+// Each connector has a page for owners.
+func TestConnectorsHavePages(t *testing.T) {
+	for _, c := range app.Connectors {
+		page, err := os.ReadFile(filepath.Join("..", "docs", "connectors", c.Word+".md"))
+		if err != nil || !strings.Contains(string(page), "venue: "+c.Word) {
+			t.Errorf("%s has no page that shows venue: %s (%v)", c.Name, c.Word, err)
+		}
+	}
+}

@@ -4,7 +4,7 @@
 // It speaks the documented REST API (api/v3, and sapi/v1 for withdrawals) by calls of its own, signed with HMAC-SHA256 or
 // Ed25519. The library go-binance was read and left out of the path of an order: by itself it calls http.DefaultClient, which
 // never times out; it reads bodies without a limit, forgets Retry-After, logs signed addresses when debugging, and reads the
-// machine's clock. See docs/decisions/0023-exchanges.md.
+// machine's clock. See docs/decisions/0022-exchanges.md.
 //
 // A key is placed once although Binance keeps client ids unique among open orders only, and takes the id of a filled order a
 // second time. So each order is asked for before it is sent, and what came of a request without an answer is found out by
