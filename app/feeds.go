@@ -43,6 +43,9 @@ func (d *Daemon) openStreams() error {
 		d.streams = append(d.streams, plugin.New(plugin.Options{Name: name, Feeds: of[name], Version: d.Version, Clock: d.Clock, Log: d.Log, Scrub: d.feedKeys().Scrub,
 			Start: func(ctx context.Context) (*exec.Cmd, func(), error) { return d.crew.Companion(ctx, name) }}))
 	}
+	if len(venuesOf(d.DaemonOptions.Plan)) > 0 {
+		d.streams = append(d.streams, sessions{d})
+	}
 	return d.openPrices()
 }
 
@@ -130,11 +133,62 @@ func (d *Daemon) feedKeys() *secret.Vault {
 	return d.keys
 }
 
+// sessions says of each account at a real venue whether that can be reached, as the series session.ACCOUNT.
+type sessions struct{ d *Daemon }
+
+const (
+	sessionLook = 5 * time.Second
+	sessionTold = 30 * time.Second // at the latest, when nothing has changed
+)
+
+// Seen is for sources that have something to catch up.
+func (sessions) Seen(lifeboat.Series, string, time.Time) {}
+
+func (s sessions) Run(ctx context.Context, deliver func([]lifeboat.Reading, []error)) error {
+	last, told := map[string]float64{}, map[string]time.Time{}
+	for ctx.Err() == nil {
+		now := s.d.Clock.Now()
+		var heard []lifeboat.Reading
+		for account, venue := range venuesOf(s.d.DaemonOptions.Plan) {
+			value, known := s.d.reached(account, now)
+			if !known || value == last[account] && now.Sub(told[account]) < sessionTold {
+				continue
+			}
+			last[account], told[account] = value, now
+			heard = append(heard, lifeboat.Reading{Series: lifeboat.Series("session." + account), Source: venue, Value: value, At: now})
+		}
+		if len(heard) > 0 {
+			deliver(heard, nil)
+		}
+		_ = s.d.Clock.Sleep(ctx, now.Add(sessionLook))
+	}
+	return ctx.Err()
+}
+
+// reached says whether an account's venue can be reached: 1, 0, or not known before the first call has ended. A simulated
+// broker always can.
+func (d *Daemon) reached(account string, now time.Time) (value float64, known bool) {
+	if d.Sandbox {
+		return 1, true
+	}
+	for _, c := range d.couriers {
+		h := c.Health()
+		if h.Account != account || h.LastOK.IsZero() && h.Problem == "" {
+			continue
+		}
+		if h.Problem == "" && now.Sub(h.LastOK) < 3*c.Every {
+			return 1, true
+		}
+		return 0, true
+	}
+	return 0, false
+}
+
 // openPrices prepares the venues that say prices: one source for each account that feeds name.
 func (d *Daemon) openPrices() error {
 	of := map[string][]plan.Feed{}
 	for _, f := range d.DaemonOptions.Plan.Feeds {
-		if f.Account != "" {
+		if f.Account != "" && !f.Session() {
 			of[f.Account] = append(of[f.Account], f)
 		}
 	}

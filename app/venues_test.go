@@ -27,6 +27,8 @@ holdings:
   - {symbol: USD, account: broker, quantity: 1000}
 feeds:
   - {series: SPY, account: broker, every: 1m}
+triggers:
+  - {name: Broker away, tier: 1, condition: session.broker < 1}
 playbooks:
   - {name: leave, steps: [rebalance: reduce equities by 50%]}
 `
@@ -74,6 +76,10 @@ func TestDaemonAtAVenue(t *testing.T) {
 	}
 	within(t, d, tick, "the sale", func(s api.Status) bool { return len(s.Runs) == 0 && s.Orders == 0 && sold().Equal(decimal.NewFromInt(60)) })
 	within(t, d, tick, "the rehearsal", func(s api.Status) bool { return s.Rehearsed != nil && s.Rehearsed.Problem == "" })
+	if err := b.Inject(broker.Faults{Outage: true}); err != nil {
+		t.Fatal(err)
+	}
+	within(t, d, tick, "word that the broker is away", func(s api.Status) bool { return s.Triggers[0].State == "fired" && s.Venues[0].Problem != "" })
 	stop()
 
 	restated, filled := 0, decimal.Zero

@@ -30,9 +30,16 @@ func (f Feed) Streams() bool {
 	return f.Plugin != "" || f.Account != "" || strings.HasPrefix(f.URL, "wss://") || strings.HasPrefix(f.URL, "ws://")
 }
 
+// Session reports the series that says whether an account's venue can be reached: 1 while it can, 0 while it cannot. Every
+// account at a real venue brings it by itself.
+func (f Feed) Session() bool { return f.Account != "" && f.Series == "session."+f.Account }
+
 func (d *decoder) checkFeeds(p *Plan) {
 	seen := map[[2]string]string{}
 	for i, f := range p.Feeds {
+		if f.Session() {
+			continue
+		}
 		path := fmt.Sprintf("feeds[%d]", i)
 		d.checkOrigin(p, f, path)
 		d.checkFeedKey(f, path)

@@ -33,6 +33,11 @@ func (d *decoder) complete(p *Plan) {
 		fill(&p.People[i].Reaction, Duration(15*time.Minute))
 		fill(&p.People[i].Answers, "yes")
 	}
+	for _, a := range p.Accounts {
+		if a.Remote() && a.Name != "" {
+			p.Feeds = append(p.Feeds, Feed{Series: "session." + a.Name, Account: a.Name, Source: a.Venue, Level: true})
+		}
+	}
 	for i := range p.Feeds {
 		completeFeed(&p.Feeds[i], p.Portfolio.Calendar)
 	}
