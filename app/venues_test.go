@@ -74,7 +74,9 @@ func TestDaemonAtAVenue(t *testing.T) {
 		}
 		return decimal.NewFromInt(120)
 	}
-	within(t, d, tick, "the sale", func(s api.Status) bool { return len(s.Runs) == 0 && s.Orders == 0 && sold().Equal(decimal.NewFromInt(60)) })
+	within(t, d, tick, "the sale", func(s api.Status) bool {
+		return len(s.Runs) == 0 && s.Orders == 0 && sold().Equal(decimal.NewFromInt(60))
+	})
 	within(t, d, tick, "the rehearsal", func(s api.Status) bool { return s.Rehearsed != nil && s.Rehearsed.Problem == "" })
 	if err := b.Inject(broker.Faults{Outage: true}); err != nil {
 		t.Fatal(err)
