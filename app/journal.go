@@ -50,6 +50,26 @@ func ReadJournal(ctx context.Context, where string) (*sqlstore.Reader, error) {
 	return sqlite.OpenReader(where)
 }
 
+// EachEntry reads a journal from its first entry on, event by event.
+func EachEntry(ctx context.Context, where string, apply func(time.Time, lifeboat.Event)) error {
+	reader, err := ReadJournal(ctx, where)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	for entry, err := range reader.Entries(ctx, 0) {
+		if err != nil {
+			return err
+		}
+		event, err := entry.Event()
+		if err != nil {
+			return err
+		}
+		apply(entry.At, event)
+	}
+	return nil
+}
+
 // fenceEvery is how often a daemon with nothing to write finds out whether it still holds the journal.
 const fenceEvery = time.Second
 

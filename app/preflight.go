@@ -150,7 +150,7 @@ func keepPreflight(file string, all []Preview) error {
 // daemon may run on it meanwhile. The plan need not be the one that the journal ends with.
 func Recall(ctx context.Context, p *plan.Plan, dataDir string, at time.Time) (*System, error) {
 	var record Record
-	if err := eachEntry(ctx, dataDir, record.Apply); err != nil {
+	if err := EachEntry(ctx, dataDir, record.Apply); err != nil {
 		return nil, err
 	}
 	parts := LiveParts(p)
@@ -161,32 +161,13 @@ func Recall(ctx context.Context, p *plan.Plan, dataDir string, at time.Time) (*S
 	if err != nil {
 		return nil, err
 	}
-	if err := eachEntry(ctx, dataDir, s.Flow.Recover); err != nil {
+	if err := EachEntry(ctx, dataDir, s.Flow.Recover); err != nil {
 		return nil, err
 	}
 	if loaded := Loaded(p, "preflight"); record.Plan.Hash != loaded.Hash {
 		s.Flow.Recover(at, loaded)
 	}
 	return s, nil
-}
-
-func eachEntry(ctx context.Context, dataDir string, apply func(time.Time, lifeboat.Event)) error {
-	reader, err := ReadJournal(ctx, dataDir)
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	for entry, err := range reader.Entries(ctx, 0) {
-		if err != nil {
-			return err
-		}
-		event, err := entry.Event()
-		if err != nil {
-			return err
-		}
-		apply(entry.At, event)
-	}
-	return nil
 }
 
 // Registered is a system without a flow, which knows only what the plan registers: the quantities and the prices noted there.

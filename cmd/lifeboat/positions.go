@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -49,7 +48,7 @@ func positions(c *cobra.Command, planDir, dataDir string, asJSON bool) error {
 	var ledger *app.Ledger
 	if dataDir != "" {
 		ledger = app.NewLedger(p.Portfolio.BaseCurrency)
-		if err := readLedger(c.Context(), dataDir, ledger); err != nil {
+		if err := app.EachEntry(c.Context(), dataDir, ledger.Apply); err != nil {
 			return err
 		}
 	}
@@ -78,25 +77,6 @@ func positions(c *cobra.Command, planDir, dataDir string, asJSON bool) error {
 	}
 	if ledger != nil && ledger.Plan.Hash != p.Hash() {
 		fmt.Fprintf(c.OutOrStdout(), "note: the journal of %s was last written under another plan than %s\n", dataDir, planDir)
-	}
-	return nil
-}
-
-func readLedger(ctx context.Context, dataDir string, ledger *app.Ledger) error {
-	reader, err := app.ReadJournal(ctx, dataDir)
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	for entry, err := range reader.Entries(ctx, 0) {
-		if err != nil {
-			return err
-		}
-		event, err := entry.Event()
-		if err != nil {
-			return err
-		}
-		ledger.Apply(entry.At, event)
 	}
 	return nil
 }

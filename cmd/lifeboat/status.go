@@ -266,23 +266,8 @@ func statusAtRest(c *cobra.Command, dataDir string, down error) error {
 
 // readRecord folds the journal of a data directory.
 func readRecord(ctx context.Context, dataDir string) (*app.Record, error) {
-	reader, err := app.ReadJournal(ctx, dataDir)
-	if err != nil {
-		return nil, err
-	}
-	defer reader.Close()
 	record := &app.Record{}
-	for entry, err := range reader.Entries(ctx, 0) {
-		if err != nil {
-			return nil, err
-		}
-		event, err := entry.Event()
-		if err != nil {
-			return nil, err
-		}
-		record.Apply(entry.At, event)
-	}
-	return record, nil
+	return record, app.EachEntry(ctx, dataDir, record.Apply)
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }

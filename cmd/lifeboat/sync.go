@@ -52,7 +52,7 @@ func syncAccounts(c *cobra.Command, names []string, planDir, dataDir string, all
 	held := app.Positions(p)
 	if dataDir != "" {
 		ledger := app.NewLedger(p.Portfolio.BaseCurrency)
-		if err := readLedger(c.Context(), dataDir, ledger); err != nil {
+		if err := app.EachEntry(c.Context(), dataDir, ledger.Apply); err != nil {
 			return err
 		}
 		held = ledger.Book.Positions()

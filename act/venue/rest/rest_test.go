@@ -179,8 +179,10 @@ func TestBudget(t *testing.T) {
 	if passed != 8 {
 		t.Errorf("%d of 10 pass that are not urgent", passed)
 	}
-	if b.Take(clock.at, 1, true) != 0 || b.Take(clock.at, 1, true) != 0 {
-		t.Error("urgent ones do not pass")
+	for range 2 {
+		if b.Take(clock.at, 1, true) != 0 {
+			t.Error("an urgent one does not pass")
+		}
 	}
 	wait := b.Take(clock.at, 1, true)
 	if wait < 6*time.Second || wait > 7*time.Second {
