@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -16,7 +17,7 @@ import (
 )
 
 // A wire is the network between a daemon and its broker. It outlives both: an order that it has taken in arrives, whatever has
-// become of who sent it. It keeps count of the orders that went through it.
+// become of who sent it.
 type wire struct {
 	*httptest.Server
 
@@ -24,14 +25,14 @@ type wire struct {
 	broker string     // host:port behind it
 	hold   time.Duration
 	held   chan struct{}
-	sent   map[string]int // :: client order id → how often it was sent
-	taken  []string       // client order ids that were sent although the broker had them
+	onWay  map[string]int // :: client order id → how many of it are on the wire
+	taken  []string       // client order ids that were sent although the broker had them, or was about to
 	lies   http.Handler   // answers in the broker's place; nil for the broker itself
 }
 
 // newWire opens a wire that ends nowhere.
 func newWire(t *testing.T) *wire {
-	w := &wire{sent: map[string]int{}}
+	w := &wire{onWay: map[string]int{}}
 	w.Server = httptest.NewUnstartedServer(w)
 	w.Config.ErrorLog = log.New(io.Discard, "", 0) // that connections break is what it is for
 	w.Start()
@@ -76,17 +77,15 @@ func (w *wire) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 		ErrorLog:     w.Config.ErrorLog,
 	}
-	if r.Method != http.MethodPost || r.URL.Path != "/v2/orders" {
-		pass.ServeHTTP(out, r)
+	if r.Method == http.MethodPost && r.URL.Path == "/v2/orders" {
+		w.order(out, r, to)
 		return
 	}
-	key, r := w.takeIn(r)
-	pass.ModifyResponse = func(answer *http.Response) error { return w.note(key, answer) }
 	pass.ServeHTTP(out, r)
 }
 
-// takeIn reads a whole order, so that it goes on when its sender is gone.
-func (w *wire) takeIn(r *http.Request) (key string, whole *http.Request) {
+// order takes in a whole order and lets it arrive, whether or not its sender is still there.
+func (w *wire) order(out http.ResponseWriter, r *http.Request, to *url.URL) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler) // only a part of it left its sender
@@ -98,33 +97,43 @@ func (w *wire) takeIn(r *http.Request) (key string, whole *http.Request) {
 	w.mu.Lock()
 	hold, held := w.hold, w.held
 	w.hold, w.held = 0, nil
-	w.sent[order.Key]++
+	if w.onWay[order.Key]++; w.onWay[order.Key] > 1 {
+		w.taken = append(w.taken, order.Key)
+	}
 	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		w.onWay[order.Key]--
+		w.mu.Unlock()
+	}()
 	if hold > 0 {
 		close(held)
 		time.Sleep(hold)
 	}
-	whole = r.WithContext(context.WithoutCancel(r.Context()))
-	whole.Body = io.NopCloser(bytes.NewReader(body))
-	return order.Key, whole
-}
-
-// note reads what the broker says of an order, and hands it on.
-func (w *wire) note(key string, answer *http.Response) error {
-	if answer.StatusCode != http.StatusUnprocessableEntity {
-		return nil
+	on := r.Clone(context.WithoutCancel(r.Context()))
+	on.URL.Scheme, on.URL.Host, on.RequestURI = to.Scheme, to.Host, ""
+	on.Body = io.NopCloser(bytes.NewReader(body))
+	answer, err := http.DefaultTransport.RoundTrip(on)
+	if err != nil {
+		panic(http.ErrAbortHandler)
 	}
-	body, err := io.ReadAll(answer.Body)
-	answer.Body = io.NopCloser(bytes.NewReader(body))
-	if bytes.Contains(body, []byte("40010001")) && bytes.Contains(body, []byte("unique")) {
+	defer answer.Body.Close()
+	said, err := io.ReadAll(answer.Body)
+	if answer.StatusCode == http.StatusUnprocessableEntity && bytes.Contains(said, []byte("40010001")) {
 		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.taken = append(w.taken, key)
+		w.taken = append(w.taken, order.Key)
+		w.mu.Unlock()
 	}
-	return err
+	maps.Copy(out.Header(), answer.Header)
+	out.WriteHeader(answer.StatusCode)
+	_, _ = out.Write(said)
+	if err != nil {
+		_ = http.NewResponseController(out).Flush()
+		panic(http.ErrAbortHandler) // it breaks off where it broke off
+	}
 }
 
-// repeated are the orders that were sent although the broker had them.
+// repeated are the orders that were sent although the broker had them, or was about to.
 func (w *wire) repeated() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
