@@ -46,9 +46,9 @@ triggers:
 playbooks:
   - name: leave
     steps:
+      - {name: a few, order: {symbol: SPY, account: broker, side: sell, quantity: 5, limit: 2%%}, timeout: 10m}
       - {name: first, rebalance: "reduce crypto by 25%%", timeout: 10m}
       - {name: breathe, wait: 1s}
-      - {name: some more, order: {symbol: SPY, account: broker, side: sell, quantity: 5, limit: 2%%}, timeout: 10m}
       - {name: second, rebalance: "reduce crypto by 25%%", timeout: 10m}
       - {name: into bonds, order: {symbol: BND, account: broker, side: buy, quantity: 40}, timeout: 10m}
       - {name: tell, notify: {to: [owner], text: done}, timeout: 10m}
@@ -295,7 +295,6 @@ func (r *rig) trouble(much, of int) {
 		r.did = append(r.did, one.name)
 		one.do(r)
 	}
-	r.again()
 	r.broker.faults(`{}`)
 	for range 4 {
 		r.quote()
