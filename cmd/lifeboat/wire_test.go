@@ -28,6 +28,7 @@ type wire struct {
 	onWay  map[string]int // :: client order id → how many of it are on the wire
 	taken  []string       // client order ids that were sent although the broker had them, or was about to
 	lies   http.Handler   // answers in the broker's place; nil for the broker itself
+	lied   int            // how often it did
 }
 
 // newWire opens a wire that ends nowhere.
@@ -50,9 +51,16 @@ func (w *wire) lead(address string) {
 // answer in the broker's place, or let it answer itself again with nil. Streams that are open end.
 func (w *wire) answer(lies http.Handler) {
 	w.mu.Lock()
-	w.lies = lies
+	w.lies, w.lied = lies, 0
 	w.mu.Unlock()
 	w.CloseClientConnections()
+}
+
+// answered is how often somebody asked since then.
+func (w *wire) answered() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lied
 }
 
 // holdNext keeps the next order on its way for a while. What it returns is closed once there is one.
@@ -66,6 +74,7 @@ func (w *wire) holdNext(d time.Duration) <-chan struct{} {
 func (w *wire) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	lies := w.lies
+	w.lied++
 	to := &url.URL{Scheme: "http", Host: w.broker}
 	w.mu.Unlock()
 	if lies != nil {
