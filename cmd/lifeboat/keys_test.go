@@ -44,11 +44,13 @@ playbooks:
     steps: [{order: {symbol: SPY, account: broker, side: buy, quantity: 1}, timeout: 10m}]
 `
 
-// lies are what servers and proxies have been seen to do with a request: to repeat it, in every way there is.
-var lies = []struct {
+type lie struct {
 	name   string
 	answer http.HandlerFunc
-}{
+}
+
+// lies are what servers and proxies have been seen to do with a request: to repeat it, in every way there is.
+var lies = []lie{
 	{"a wrong key", func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		_ = json.NewEncoder(w).Encode(map[string]any{"code": 40110000, "message": "request is not authorized: " + repeat(r)})
@@ -149,7 +151,11 @@ func writeKeys(t *testing.T, planDir string, form func(string) []byte) {
 // A core dump of the memory holds the keys, as the memory of every program does that uses some: lifeboat never sets
 // GOTRACEBACK=crash, so that none is written unless the operator asks for it.
 func TestKeysNeverLeak(t *testing.T) {
-	for _, k := range keepers {
+	for i, k := range keepers {
+		told := lies
+		if i > 0 { // where they lie matters when they are read; after that they are the same
+			told = lies[:2]
+		}
 		t.Run(k.name, func(t *testing.T) {
 			l, w := newLive(t), newWire(t)
 			k.keep(t, filepath.Join(l.dir, "plan"))
@@ -163,7 +169,7 @@ func TestKeysNeverLeak(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(l.dir, "plan", "prices.csv"), []byte("time,SPY\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			heard := listenIn(t, l, w)
+			heard := listenIn(t, l, w, told)
 			heard["the data directory of the paper broker"] = filesOf(t, b.data)
 			heard["what the paper broker says"] = b.says.String()
 			for where, text := range heard {
@@ -174,7 +180,7 @@ func TestKeysNeverLeak(t *testing.T) {
 }
 
 // listenIn goes through everything, and keeps what was said, :: where → what.
-func listenIn(t *testing.T, l *live, w *wire) map[string]string {
+func listenIn(t *testing.T, l *live, w *wire, lies []lie) map[string]string {
 	t.Helper()
 	heard := map[string]string{}
 	command := func(when string, args ...string) {
@@ -205,7 +211,7 @@ func listenIn(t *testing.T, l *live, w *wire) map[string]string {
 			price()
 			command(lie.name, "runs", "start", "buy", "--as", "Ana", "--data", l.data())
 		}
-		l.until("a problem after "+lie.name, func(s api.Status) bool { return w.answered() > 3 && len(s.Venues) == 1 && s.Venues[0].Problem != "" })
+		l.until("a problem after "+lie.name, func(s api.Status) bool { return w.answered() > 1 && len(s.Venues) == 1 && s.Venues[0].Problem != "" })
 		commands(lie.name)
 	}
 	w.answer(nil)
