@@ -50,6 +50,7 @@ playbooks:
       - {name: first, rebalance: "reduce crypto by 25%%", timeout: 10m}
       - {name: breathe, wait: 1s}
       - {name: second, rebalance: "reduce crypto by 25%%", timeout: 10m}
+      - {name: breathe again, wait: 2s}
       - {name: into bonds, order: {symbol: BND, account: broker, side: buy, quantity: 40}, timeout: 10m}
       - {name: tell, notify: {to: [owner], text: done}, timeout: 10m}
 `
