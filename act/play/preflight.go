@@ -210,6 +210,8 @@ func positionRule(p *Player, q inspection) Verdict {
 		return passes("it is a purchase")
 	case !q.remote:
 		return passes("a simulated venue looks itself")
+	case q.said.At.IsZero():
+		return Verdict{Says: "what the venue holds is not known: it has said nothing about " + q.Account + " yet", Remedy: "lifeboat serve asks it; look whether it can be reached"}
 	}
 	line, _ := q.said.Line(q.Symbol)
 	free := line.Free

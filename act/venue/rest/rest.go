@@ -173,6 +173,9 @@ func (c *Caller) client() *http.Client {
 
 func (c *Caller) requestID(h http.Header) string {
 	id := h.Get(cmp.Or(c.RequestID, "X-Request-ID"))
+	if c.Scrub != nil {
+		id = c.Scrub(id) // before it is cut: half a key is not recognised any more
+	}
 	return id[:min(len(id), 64)]
 }
 

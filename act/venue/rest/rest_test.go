@@ -98,6 +98,19 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// What a server repeats of a key is not told on, where its name for the request is cut short either.
+func TestKeyInRequestID(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Request-ID", strings.Repeat("r", 60)+"K-SECRET")
+		w.WriteHeader(http.StatusInternalServerError)
+	}))
+	defer server.Close()
+	_, err := caller(server.URL, &stopped{noon}).Do(t.Context(), Request{Step: "place order", Method: "POST", Path: "/"}, nil)
+	if err == nil || strings.Contains(err.Error(), "K-S") {
+		t.Errorf("%v", err)
+	}
+}
+
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
