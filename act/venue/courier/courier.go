@@ -8,7 +8,8 @@
 // nothing. That an order is absent is told once and forgotten, so that it is always fresh when the flow acts on it. A fence
 // is asked right before each order leaves, which may be long after the flow asked.
 //
-// In between it asks after open orders, hears from the venue's own stream where there is one, and fetches statements. It
+// It makes one call at a time, as connectors want it, the most urgent first; a statement that is being fetched is given up when
+// an order comes. In between it asks after open orders, hears from the venue's own stream where there is one, and fetches statements. It
 // decides nothing, knows no venue by name and keeps nothing on disk.
 package courier
 
@@ -61,7 +62,7 @@ type Courier struct {
 	list    listing
 	account account
 	health  Health
-	news    chan struct{} // a worker may have something to do
+	news    chan struct{} // there may be something to do
 }
 
 // A letter is what is known of one order.
@@ -69,7 +70,7 @@ type letter struct {
 	place  *lifeboat.Order // to be sent; nil when it was, or when it is not known what it was
 	cancel bool            // to be cancelled
 	ask    bool            // to be asked after
-	busy   bool            // a worker is at it
+	busy   bool            // the call about it is under way
 
 	receipt  lifeboat.Receipt // the last word; zero Status for none
 	absent   time.Time        // when the venue proved that it has no such order; zero when it did not
@@ -95,7 +96,7 @@ type listing struct {
 }
 
 type account struct {
-	busy      bool
+	giveUp    context.CancelFunc // ends the fetching that is under way; nil when none is
 	next      time.Time
 	statement *lifeboat.Statement // not fetched by the flow yet
 }
@@ -111,7 +112,7 @@ type Health struct {
 // New makes a courier. Nothing goes out before Run.
 func New(o Options) *Courier {
 	return &Courier{Options: o, letters: map[lifeboat.Key]*letter{}, health: Health{Account: o.Account, Venue: o.Name},
-		news: make(chan struct{}, workersMax)}
+		news: make(chan struct{}, 1)}
 }
 
 // Place queues an order, once per key, and says where it stands.
@@ -133,7 +134,7 @@ func (c *Courier) Place(ctx context.Context, _ time.Time, o lifeboat.Order) (lif
 	case l.place == nil && !l.busy && !l.ask && l.next.IsZero(): // it was asked after and found absent
 		l.place, l.absent = &o, time.Time{}
 	}
-	c.stir()
+	c.hurry()
 	return c.onItsWay(o.ID, l), nil
 }
 
@@ -189,7 +190,7 @@ func (c *Courier) Cancel(ctx context.Context, _ time.Time, id lifeboat.Key) (lif
 		return l.receipt, nil
 	}
 	l.cancel = true
-	c.stir()
+	c.hurry()
 	return lifeboat.Receipt{}, fmt.Errorf("the cancellation is on its way to %s", c.Name)
 }
 
@@ -285,7 +286,15 @@ func (c *Courier) underWay() int {
 	return n
 }
 
-// stir lets the workers look.
+// hurry lets what is urgent go before a statement.
+func (c *Courier) hurry() {
+	if c.account.giveUp != nil {
+		c.account.giveUp()
+	}
+	c.stir()
+}
+
+// stir lets the worker look.
 func (c *Courier) stir() {
 	select {
 	case c.news <- struct{}{}:
@@ -296,9 +305,7 @@ func (c *Courier) stir() {
 // Run carries until ctx ends.
 func (c *Courier) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for range workersMax {
-		group.Go(func() error { return c.work(ctx) })
-	}
+	group.Go(func() error { return c.work(ctx) })
 	if s, ok := c.Venue.(Listener); ok {
 		group.Go(func() error { return c.listen(ctx, s) })
 	}

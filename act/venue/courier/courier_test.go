@@ -25,6 +25,8 @@ type far struct {
 	fail   func(call string) error // after the request has arrived
 	lose   func(call string) error // before it does
 	calls  []string
+	under  int // calls that are under way
+	most   int // of them at the same time
 	state  lifeboat.Statement
 }
 
@@ -40,8 +42,17 @@ func newFar() *far {
 }
 
 func (f *far) call(ctx context.Context, name string, arrive func()) error {
+	f.mu.Lock()
+	f.under++
+	f.most = max(f.most, f.under)
+	takes := f.takes
+	if name == "state" {
+		takes *= 10
+	}
+	f.mu.Unlock()
+	defer func() { f.mu.Lock(); f.under--; f.mu.Unlock() }()
 	select {
-	case <-time.After(f.takes):
+	case <-time.After(takes):
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -272,16 +283,16 @@ func TestCancel(t *testing.T) {
 // A cancellation that overtakes its order takes it back: it never leaves.
 func TestCancelBeforeItLeft(t *testing.T) {
 	play(t, 0, func(t *testing.T, f *far, c *Courier, _ *atomic.Int32) {
-		for i := range workersMax + 1 { // every worker is busy, so the last order waits
-			_, _ = c.Place(t.Context(), now(), order(lifeboat.Key(fmt.Sprint("lb-", i))))
+		const last = "lb-1"
+		for _, id := range []lifeboat.Key{"lb-0", last} { // one call at a time, so the last order waits
+			_, _ = c.Place(t.Context(), now(), order(id))
 		}
 		synctest.Wait()
-		last := lifeboat.Key(fmt.Sprint("lb-", workersMax))
 		if _, err := c.Cancel(t.Context(), now(), last); !errors.Is(err, lifeboat.ErrAbsent) {
 			t.Errorf("taken back: %v", err)
 		}
 		pass(10 * time.Second)
-		if f.orders(last) != 0 || len(f.placed) != workersMax {
+		if f.orders(last) != 0 || f.orders("lb-0") != 1 {
 			t.Errorf("placed %v", f.placed)
 		}
 	})
@@ -337,7 +348,7 @@ func TestSince(t *testing.T) {
 
 func TestStatements(t *testing.T) {
 	play(t, time.Minute, func(t *testing.T, f *far, c *Courier, _ *atomic.Int32) {
-		pass(2 * time.Second)
+		pass(11 * time.Second)
 		first, ok := c.Statement()
 		if _, again := c.Statement(); !ok || again {
 			t.Errorf("%v, and again %v", ok, again)
@@ -349,6 +360,34 @@ func TestStatements(t *testing.T) {
 		pass(time.Minute)
 		if second, ok := c.Statement(); !ok || !second.At.After(first.At) {
 			t.Errorf("%+v after %+v", second, first)
+		}
+	})
+}
+
+// A statement is given up for an order, and fetched after it; nothing is ever asked of the venue while it is asked something.
+func TestOrdersGoBeforeStatements(t *testing.T) {
+	play(t, time.Minute, func(t *testing.T, f *far, c *Courier, _ *atomic.Int32) {
+		pass(time.Second) // a statement is on its way, and takes ten
+		for i := range 3 {
+			_, _ = c.Place(t.Context(), now(), order(lifeboat.Key(fmt.Sprint("lb-", i))))
+		}
+		pass(3100 * time.Millisecond)
+		for i := range 3 {
+			if r, err := c.Ask(t.Context(), now(), lifeboat.Key(fmt.Sprint("lb-", i))); err != nil || r.Status != lifeboat.Accepted {
+				t.Errorf("order %d: %+v, %v", i, r, err)
+			}
+		}
+		if h := c.Health(); h.Problem != "" {
+			t.Errorf("that a statement was given up is no problem: %+v", h)
+		}
+		pass(2 * time.Minute)
+		if _, ok := c.Statement(); !ok {
+			t.Error("the statement was forgotten")
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.most != 1 {
+			t.Errorf("%d calls at the same time", f.most)
 		}
 	})
 }

@@ -19,7 +19,6 @@ func (c *Courier) work(ctx context.Context) error {
 		todo, due := c.pick(c.Clock.Now())
 		if todo != nil {
 			todo(ctx)
-			c.stir() // a job may have become possible with it
 			continue
 		}
 		rest, cancel := context.WithCancel(ctx)
@@ -38,7 +37,7 @@ func (c *Courier) work(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// sleepMost is how long a worker sleeps at the most.
+// sleepMost is how long the worker sleeps at the most.
 const sleepMost = time.Minute
 
 // pick chooses what is most urgent now: cancellations, orders, questions that somebody waits for, the list, open orders whose
@@ -77,9 +76,8 @@ func (c *Courier) pick(now time.Time) (todo job, due time.Time) {
 		}
 		due = earlier(due, l.next)
 	}
-	if _, can := c.Venue.(venue.Stater); can && c.Every > 0 && !c.account.busy {
+	if _, can := c.Venue.(venue.Stater); can && c.Every > 0 {
 		if !c.account.next.After(now) {
-			c.account.busy = true
 			return c.fetchState, due
 		}
 		due = earlier(due, c.account.next)
@@ -267,11 +265,18 @@ func (c *Courier) fetchList(since time.Time) job {
 
 // fetchState asks what the account holds.
 func (c *Courier) fetchState(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.mu.Lock()
+	c.account.giveUp = cancel
+	c.mu.Unlock()
 	s, err := c.Venue.(venue.Stater).State(ctx, c.Clock.Now())
 	c.mu.Lock()
-	c.account.busy = false
+	c.account.giveUp = nil
 	c.account.next = c.Clock.Now().Add(c.Every)
-	if err != nil {
+	if ctx.Err() != nil { // an order came, or lifeboat stops
+		c.account.next = c.Clock.Now().Add(doubtFirst)
+	} else if err != nil {
 		c.noteProblem(err)
 		c.account.next = c.Clock.Now().Add(pauseOf(err, min(c.Every, doubtMost)))
 	} else {
