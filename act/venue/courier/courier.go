@@ -84,8 +84,11 @@ type letter struct {
 
 func (l *letter) open() bool { return l.receipt.Status == "" || !l.receipt.Status.Final() }
 
-// idle reports that nobody waits for anything of it.
-func (l *letter) idle() bool { return l.place == nil && !l.cancel && !l.ask && !l.busy && !l.open() }
+// idle reports that nobody waits for anything of it: the order has ended, or it is absent and was not sent again.
+func (l *letter) idle() bool {
+	over := l.receipt.Status.Final() || l.receipt.Status == "" && l.next.IsZero()
+	return over && l.place == nil && !l.cancel && !l.ask && !l.busy
+}
 
 type listing struct {
 	wanted, busy bool

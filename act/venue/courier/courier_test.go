@@ -445,10 +445,11 @@ func TestListen(t *testing.T) {
 func TestBounded(t *testing.T) {
 	c := New(Options{Venue: newFar(), Account: "a", Name: "Far", Clock: lifeboat.WallClock{}})
 	c.file("lb-open").receipt.Status = lifeboat.Accepted
+	c.file("lb-absent") // asked after, found absent, and not sent
 	for i := range keptMax + 10 {
 		c.file(lifeboat.Key(fmt.Sprint("lb-", i))).receipt.Status = lifeboat.Filled
 	}
-	if len(c.letters) != keptMax || c.letters["lb-open"] == nil || c.letters["lb-0"] != nil {
+	if len(c.letters) != keptMax || c.letters["lb-open"] == nil || c.letters["lb-absent"] != nil || c.letters["lb-0"] != nil {
 		t.Errorf("%d letters are kept", len(c.letters))
 	}
 	for i := range lettersMax {
