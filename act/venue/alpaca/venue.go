@@ -26,6 +26,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shopspring/decimal"
+
 	"lifeboat"
 	"lifeboat/act/venue"
 	"lifeboat/act/venue/rest"
@@ -114,10 +116,26 @@ func (v *Venue) ticket(o lifeboat.Order) Ticket {
 		ClientOrderID: string(o.ID), Symbol: v.conn.Theirs(o.Symbol), Side: o.Side, Type: string(o.Type),
 		Quantity: o.Quantity, Limit: o.Limit, TimeInForce: "gtc",
 	}
+	if !strings.Contains(t.Symbol, "/") {
+		t.Limit = cents(o)
+	}
 	if !o.Quantity.IsInteger() && !strings.Contains(t.Symbol, "/") {
 		t.TimeInForce = "day"
 	}
 	return t
+}
+
+// cents is the limit of an order in steps that shares are quoted in, whole cents from a dollar upwards and hundredths of a cent
+// below; Alpaca refuses finer ones. What is rounded off is on the owner's side: nothing is sold for less, or bought for more.
+func cents(o lifeboat.Order) decimal.Decimal {
+	places := int32(2)
+	if o.Limit.LessThan(decimal.NewFromInt(1)) {
+		places = 4
+	}
+	if o.Side == lifeboat.Sell {
+		return o.Limit.RoundCeil(places)
+	}
+	return o.Limit.RoundFloor(places)
 }
 
 // same reports whether an order at the venue is the one that a ticket asks for.

@@ -143,6 +143,29 @@ func TestVenue(t *testing.T) {
 	})
 }
 
+// A limit is worked out from a price and has more digits than Alpaca takes: it is cut on the owner's side, and the same order
+// under the same key is still the same.
+func TestLimitsInCents(t *testing.T) {
+	d := open(t)
+	at := d.quote(t, "50", 1000)
+	for i, c := range []struct {
+		side        lifeboat.Side
+		limit, want string
+	}{{lifeboat.Sell, "49.12341", "49.13"}, {lifeboat.Buy, "50.98765", "50.98"}, {lifeboat.Sell, "49", "49"}, {lifeboat.Buy, "0.98765", "0.9876"}} {
+		o := sell(fmt.Sprint("cents ", i), "1", c.limit)
+		o.Side = c.side
+		for range 2 {
+			if r, err := d.Place(t.Context(), at, o); err != nil || r.Status == lifeboat.OrderRejected {
+				t.Errorf("%s at %s: %+v, %v", c.side, c.limit, r, err)
+			}
+		}
+		standing, err := d.Client().OrderByClientID(t.Context(), string(o.ID))
+		if err != nil || !standing.Limit.Equal(decimal.RequireFromString(c.want)) {
+			t.Errorf("%s at %s: it stands at %s, want %s (%v)", c.side, c.limit, standing.Limit, c.want, err)
+		}
+	}
+}
+
 // TestAnotherProcess finds every order once. What Alpaca refused it does not know afterwards: it was never taken in, so that
 // its key is absent and not rejected, as a simulated account has it.
 func TestAnotherProcess(t *testing.T) {
