@@ -164,3 +164,17 @@ func TestTwoMustSayYes(t *testing.T) {
 	yes("Ben", signed("b"))
 	want(t, s.orders(), "sell 300 SPY")
 }
+
+// TestExpiredWithAnOpenOrder: a step that gives up still waits for the orders that it has at the venue.
+func TestExpiredWithAnOpenOrder(t *testing.T) {
+	n := &node{}
+	n.acts = []*act{{Intent: lifeboat.Intent{Key: "k", Act: lifeboat.PlaceOrder, Order: &lifeboat.Order{ID: "k"}}, receipt: lifeboat.Receipt{Status: lifeboat.Accepted}}}
+	work := lastOfAll(func(*Player, time.Time, *run, *node) said { return over(failed(refused, "the yes has expired twice")) })
+	if s := work(nil, time.Time{}, nil, n); s.out != nil || !strings.Contains(s.waits, "1 open order to end") {
+		t.Errorf("with an order open: %+v", s)
+	}
+	n.acts[0].receipt.Status = lifeboat.Filled
+	if s := work(nil, time.Time{}, nil, n); s.out == nil {
+		t.Errorf("with none open: %+v", s)
+	}
+}

@@ -41,6 +41,18 @@ func trade(p *Player, at time.Time, r *run, n *node) said {
 	return p.send(at, r, n, wave)
 }
 
+// lastOfAll lets a step that trades end only when every order of its own has: one that is left open would fill after the run.
+// What is still open when the time is up is cancelled, as always.
+func lastOfAll(work func(p *Player, at time.Time, r *run, n *node) said) func(p *Player, at time.Time, r *run, n *node) said {
+	return func(p *Player, at time.Time, r *run, n *node) said {
+		s := work(p, at, r, n)
+		if s.out != nil && len(n.open()) > 0 {
+			return waits("for %s to end, and ends then: %s", prose.Count(len(n.open()), "open order"), s.out.why)
+		}
+		return s
+	}
+}
+
 // send forms the intents of a wave that pass the pre-flight. Of an account in which one of them is held back, none is formed:
 // what was held back would be forgotten once the others have filled. What can never pass ends the step.
 func (p *Player) send(at time.Time, r *run, n *node, wave []move) said {

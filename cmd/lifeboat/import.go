@@ -39,9 +39,9 @@ one of the two has. The file is recognised by its header:
 A file is read whole or not at all. With --write the quantities go into the
 plan's files: numbers are changed where they stand, with as_of and source beside
 them, comments and layout stay, and what is new goes into a file of its own.
-Nothing is written when anything is unclear, and all is put back when the plan would not
-be valid afterwards. Accounts that lifeboat trades in are compared, not written:
-their book is moved by every fill.
+Nothing is written when anything is unclear, and all is put back when the plan
+would not be valid afterwards. Accounts that lifeboat trades in are compared,
+not written: their book is moved by every fill.
 
 Any other file is described by a mapping file, kept outside of the plan:
 

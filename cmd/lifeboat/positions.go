@@ -21,15 +21,17 @@ func positionsCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "positions", Short: "What is held where, what it is worth, and who says so", Args: arguments(0, 0),
-		Long: `positions lists what the plan registers, at the prices that it notes. With --data
-it reads the journal of a daemon, running or not: what was bought and sold
-since, the last prices of the feeds, and the last statement of each account.
+		Long: `positions lists what the plan registers, at the prices that it notes. With
+--data it reads the journal of a daemon, running or not: what was bought and
+sold since, the last prices of the feeds, and the last statement of each
+account.
 
 HELD BY says who says the quantity: plan, book (the plan, moved by every fill),
-or the venue or file whose statement says the same. PRICED BY is feed, the source
-of a statement, or plan. A price that is older than it may be is marked with *,
-so is a price of the plan, whose age nobody knows. What has no price is listed
-and not in the total. Where a statement and the book differ, both are shown.`,
+or the venue or file whose statement says the same. PRICED BY is feed, the
+source of a statement, or plan. A price that is older than it may be is marked
+with *, so is a price of the plan, whose age nobody knows. What has no price is
+listed and not in the total. Where a statement and the book differ, both are
+shown.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return positions(c, planDir, dataDir, asJSON)
 		},

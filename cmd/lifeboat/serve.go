@@ -37,8 +37,8 @@ A file called HALT in the data directory is a kill switch: while it is there
 nothing automatic passes.
 
 Accounts with venue: paper trade with a simulated broker, on the prices of the
-plan's feeds. With --sandbox all accounts do, whatever venue the plan gives them:
-the same plan and the same feeds, and nothing leaves the house.
+plan's feeds. With --sandbox all accounts do, whatever venue the plan gives
+them: the same plan and the same feeds, and nothing leaves the house.
 
 Until sign-in is built it listens on loopback only.`,
 		RunE: func(c *cobra.Command, _ []string) error {
