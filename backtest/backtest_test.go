@@ -169,7 +169,7 @@ triggers:
   - {name: reflex, tier: 3, condition: USDC < 0.97, playbook: sell at once}
 playbooks:
   - name: sell at once
-    steps: [{name: sell, order: {account: desk, symbol: USDC, side: sell, fraction: 100%, limit: 10%}}]
+    steps: [{name: sell, order: {account: desk, symbol: USDC, side: sell, fraction: 100%, limit: 20%}}]
 `)
 	r := run(t, p, "usdc-2023")
 	cell := r.Plays[0].Cells[0]

@@ -9,6 +9,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"lifeboat"
+	"lifeboat/plan"
 	"lifeboat/prose"
 )
 
@@ -47,7 +48,21 @@ func rebalance(p *Player, at time.Time, r *run, n *node) said {
 // careful reports a rebalance that is carried out line by line.
 func (p *Player) careful(n *node) bool {
 	step := n.step.Rebalance
-	return step.Participation > 0 || step.CashBuffer > 0 || p.plan.Limits != nil || slices.ContainsFunc(p.accounts(), p.isRemote)
+	return step.Participation > 0 || step.CashBuffer > 0 || p.limited(step.Limit > 0) || slices.ContainsFunc(p.accounts(), p.isRemote)
+}
+
+// limited reports limits that may hold back one line and not another. A collar holds limit orders only, and how old a
+// venue's word may be concerns real venues, which are careful anyway.
+func (p *Player) limited(priced bool) bool {
+	if p.plan.Limits == nil {
+		return false
+	}
+	rules := *p.plan.Limits
+	rules.StatementAge = 0
+	if !priced {
+		rules.Collar = 0
+	}
+	return rules != (plan.Limits{})
 }
 
 // A bill is all that a rebalance has to trade, and where each line of it stands.

@@ -133,7 +133,8 @@ func TestVenue(t *testing.T) {
 				money, _ := s.Line("USD")
 				return held.Quantity, money.Quantity
 			},
-			Quote: func(price string, size int) time.Time { return d.quote(t, price, size) },
+			Quote:   func(price string, size int) time.Time { return d.quote(t, price, size) },
+			Forgets: true,
 			Reopen: func() venue.Venue {
 				d.Venue = d.venue(t)
 				d.clock.pass(time.Minute) // in the first moments of a process no key is absent
