@@ -70,12 +70,7 @@ func (f *Flow) Tell(ctx context.Context, at time.Time, said Event) error {
 }
 
 // Learn lets in what a custodian says of an account.
-func (f *Flow) Learn(ctx context.Context, at time.Time, s Statement) error {
-	if err := f.record(at, s); err != nil {
-		return err
-	}
-	return f.Advance(ctx, at)
-}
+func (f *Flow) Learn(ctx context.Context, at time.Time, s Statement) error { return f.Tell(ctx, at, s) }
 
 // roundsMax bounds Advance; a plan that needs more rounds at one instant goes in circles.
 const roundsMax = 10_000

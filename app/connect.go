@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"time"
 
 	"lifeboat"
@@ -106,7 +108,10 @@ func clientWith(dir, ca string) (*http.Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 4
 	if ca != "" {
-		pem, err := certificateFile(dir, ca)
+		if !filepath.IsAbs(ca) {
+			ca = filepath.Join(dir, ca)
+		}
+		pem, err := os.ReadFile(ca)
 		if err != nil {
 			return nil, fmt.Errorf("read the certificate: %w", err)
 		}

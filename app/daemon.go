@@ -60,7 +60,7 @@ type Daemon struct {
 	store     journal.Keeper
 	poller    *poll.Poller
 	streams   []stream
-	keys      *secret.Vault // nil until a feed wants one
+	keys      *secret.Vault // nil until a key is wanted
 	guard     *guard.Guard
 	ledger    *coverage.Ledger
 	venues    []*paper.Venue     // those simulated here
@@ -145,7 +145,7 @@ func (d *Daemon) recover() error {
 
 func (d *Daemon) recoverFrom(s *saved) (err error) {
 	o := d.DaemonOptions
-	if d.poller, err = poll.Open(context.Background(), o.Plan.Feeds, poll.Options{Dir: o.PlanDir, Client: d.client(), Vault: d.feedKeys()}); err != nil {
+	if d.poller, err = poll.Open(context.Background(), o.Plan.Feeds, poll.Options{Dir: o.PlanDir, Client: d.client(), Vault: d.vault()}); err != nil {
 		return err
 	}
 	if err = d.openStreams(); err != nil {

@@ -26,7 +26,7 @@ type stream interface {
 // openStreams prepares the WebSockets and plug-ins that feeds name. Nothing is connected or started yet.
 func (d *Daemon) openStreams() error {
 	d.streams = nil
-	sockets, err := poll.Sockets(context.Background(), d.DaemonOptions.Plan.Feeds, poll.Options{Dir: d.PlanDir, Vault: d.feedKeys()}, d.Clock)
+	sockets, err := poll.Sockets(context.Background(), d.DaemonOptions.Plan.Feeds, poll.Options{Dir: d.PlanDir, Vault: d.vault()}, d.Clock)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (d *Daemon) openStreams() error {
 		}
 	}
 	for _, name := range sorted(of) {
-		d.streams = append(d.streams, plugin.New(plugin.Options{Name: name, Feeds: of[name], Version: d.Version, Clock: d.Clock, Log: d.Log, Scrub: d.feedKeys().Scrub,
+		d.streams = append(d.streams, plugin.New(plugin.Options{Name: name, Feeds: of[name], Version: d.Version, Clock: d.Clock, Log: d.Log, Scrub: d.vault().Scrub,
 			Start: func(ctx context.Context) (*exec.Cmd, func(), error) { return d.crew.Companion(ctx, name) }}))
 	}
 	if len(venuesOf(d.DaemonOptions.Plan)) > 0 {
@@ -125,8 +125,8 @@ func (b *mailbox) empty() polled {
 	return p
 }
 
-// feedKeys is the vault that reads the keys that feeds refer to. A command tells one only where it is allowed to run.
-func (d *Daemon) feedKeys() *secret.Vault {
+// vault reads the keys that the plan refers to, and keeps them out of what is said. A command tells one only where it is allowed to run.
+func (d *Daemon) vault() *secret.Vault {
 	if d.keys == nil {
 		d.keys = &secret.Vault{Dir: d.PlanDir, Command: commandsOf(d.DaemonOptions.Plan, d.AllowExec)}
 	}
@@ -196,7 +196,7 @@ func (d *Daemon) openPrices() error {
 		account, _ := d.DaemonOptions.Plan.Account(name)
 		s, err := d.pricesOf(account, of[name])
 		if err != nil {
-			return &lifeboat.Problem{Reason: "venue-unusable", What: fmt.Sprintf("the prices of the account %s cannot be had: %s", name, d.feedKeys().Scrub(err.Error())),
+			return &lifeboat.Problem{Reason: "venue-unusable", What: fmt.Sprintf("the prices of the account %s cannot be had: %s", name, d.vault().Scrub(err.Error())),
 				Money: "nothing was sent", Next: "mend connect: of the account", Err: err}
 		}
 		d.streams = append(d.streams, s)
@@ -205,12 +205,12 @@ func (d *Daemon) openPrices() error {
 }
 
 func (d *Daemon) pricesOf(account plan.Account, feeds []plan.Feed) (stream, error) {
-	c, err := connection(context.Background(), d.DaemonOptions.Plan, account, d.feedKeys())
+	c, err := connection(context.Background(), d.DaemonOptions.Plan, account, d.vault())
 	if err != nil {
 		return nil, err
 	}
 	o := alpaca.Config{URL: c.DataURL, Key: c.Key, Secret: c.Secret, Symbols: c.Symbols, PerMinute: c.PerMinute, Client: c.Client,
-		Every: time.Duration(feeds[0].Every), Clock: d.Clock, Log: d.Log, Scrub: d.feedKeys().Scrub}
+		Every: time.Duration(feeds[0].Every), Clock: d.Clock, Log: d.Log, Scrub: d.vault().Scrub}
 	for _, f := range feeds {
 		o.Series, o.Every = append(o.Series, lifeboat.Series(f.Series)), min(o.Every, time.Duration(f.Every))
 	}

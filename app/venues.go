@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"lifeboat/act/venue/courier"
 	"lifeboat/act/venue/paper"
 	"lifeboat/plan"
-	"lifeboat/secret"
 	"lifeboat/serve/api"
 )
 
@@ -92,13 +90,12 @@ func (d *Daemon) accounts() []string {
 
 // openVenues opens the venue of each account: the real one that the plan names, or else a simulated broker.
 func (d *Daemon) openVenues() (*venue.Desk, error) {
-	vault := &secret.Vault{Dir: d.PlanDir, Command: commandsOf(d.DaemonOptions.Plan, d.AllowExec)}
 	traders := map[string]venue.Venue{}
 	for _, name := range d.accounts() {
 		account, known := d.DaemonOptions.Plan.Account(name)
 		var err error
 		if known && account.Remote() && !d.Sandbox {
-			traders[name], err = d.openRemote(account, vault)
+			traders[name], err = d.openRemote(account)
 		} else {
 			traders[name], err = d.openPaper(name)
 		}
@@ -123,8 +120,8 @@ func commandsOf(p *plan.Plan, allowed []string) func(name string) ([]string, err
 	}
 }
 
-func (d *Daemon) openRemote(a plan.Account, vault *secret.Vault) (venue.Venue, error) {
-	v, name, err := Connect(context.Background(), d.DaemonOptions.Plan, a, vault, d.Clock, d.Log)
+func (d *Daemon) openRemote(a plan.Account) (venue.Venue, error) {
+	v, name, err := Connect(context.Background(), d.DaemonOptions.Plan, a, d.vault(), d.Clock, d.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -217,12 +214,4 @@ func alike(a, b lifeboat.Statement) bool {
 		barred = barred && b.Barred[symbol] == why
 	}
 	return lines && placed && foreign && barred && open(a) == open(b) && a.Blocked == b.Blocked
-}
-
-// certificateFile reads the certificate that a gateway signs itself with.
-func certificateFile(planDir, path string) ([]byte, error) {
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(planDir, path)
-	}
-	return os.ReadFile(path)
 }

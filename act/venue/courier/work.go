@@ -21,11 +21,11 @@ func (c *Courier) work(ctx context.Context) error {
 			todo(ctx)
 			continue
 		}
-		rest, cancel := context.WithCancel(ctx)
+		asleep, cancel := context.WithCancel(ctx)
 		slept := make(chan struct{})
 		go func() {
 			defer close(slept)
-			_ = c.Clock.Sleep(rest, due)
+			_ = c.Clock.Sleep(asleep, due)
 		}()
 		select {
 		case <-c.news:
