@@ -60,6 +60,8 @@ var arrows = map[string][]string{
 
 	"statement":  {"prose"},
 	"act/canary": {},
+
+	"chain": {"prose", "secret"},
 }
 
 type source struct {
