@@ -50,6 +50,7 @@ var arrows = map[string][]string{
 	"drill":          {"plan", "session", "risk", "prose", "watch", "act", "keep", "app", "drill/scenario"},
 	"drill/scenario": {"session"},
 	"drill/report":   {"prose", "drill"},
+	"drill/feasible": {"plan", "prose", "act/approve"},
 	"drill/convert":  {"session", "risk", "drill/scenario"},
 	"examples":       {},
 	"cmd/lifeboat":   {"plan", "prose", "session", "risk", "watch", "keep", "talk", "serve", "app", "drill", "backtest", "examples", "statement"},
