@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"lifeboat"
+	"lifeboat/durable"
 )
 
 // A state is how far a task has come, as its note says.
@@ -46,10 +47,7 @@ func digest(t lifeboat.Task) string {
 type notes struct{ dir string }
 
 func openNotes(dir string) (notes, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return notes{}, err
-	}
-	return notes{dir}, syncDir(filepath.Dir(dir))
+	return notes{dir}, durable.Dir(dir)
 }
 
 // file of a key. Keys are digests of ours, but they come from a journal that a person could have had in hand.
@@ -108,33 +106,8 @@ func (n notes) write(w note) error {
 	if err != nil {
 		return fmt.Errorf("write the note of a task: %w", err)
 	}
-	if err := writeDurably(n.file(w.Key), content); err != nil {
+	if err := durable.Write(n.file(w.Key), content); err != nil {
 		return fmt.Errorf("write the note of a task: %w", err)
 	}
 	return nil
-}
-
-func writeDurably(name string, content []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(name), ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(content)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(file.Name()) // what was not finished is in nobody's way
-		return err
-	}
-	return syncDir(filepath.Dir(name))
-}
-
-func syncDir(name string) error {
-	dir, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

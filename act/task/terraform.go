@@ -21,6 +21,7 @@ import (
 	"github.com/hashicorp/terraform-exec/tfexec"
 
 	"lifeboat"
+	"lifeboat/durable"
 	"lifeboat/plan"
 )
 
@@ -193,7 +194,7 @@ func (c *Crew) keep(fresh string) (hash string, err error) {
 	}
 	sum := sha256.Sum256(content)
 	hash = hex.EncodeToString(sum[:])
-	if err := writeDurably(filepath.Join(c.plans(), hash), content); err != nil {
+	if err := durable.Write(filepath.Join(c.plans(), hash), content); err != nil {
 		return "", err
 	}
 	return hash, c.tidy(hash)
