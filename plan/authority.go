@@ -2,10 +2,10 @@ package plan
 
 // Mandate is an authority that takes more than one person's word: how many of whom, with which second factor.
 type Mandate struct {
-	Name   string `json:"name" plan:"required,name"`                             // as authority, by and start write it
-	By     string `json:"by" plan:"required,to=person"`                          // a person or role
-	Need   int    `json:"need,omitempty" plan:"range=1-9"`                       // how many of them must say yes; 1 when absent
-	Factor string `json:"factor,omitempty" plan:"of=none|any|totp|webauthn|duo"` // what a yes must be signed with; none when absent
+	Name   string `json:"name" plan:"required,name"`                                    // as authority, by and start write it
+	By     string `json:"by" plan:"required,to=person"`                                 // a person or role
+	Need   int    `json:"need,omitempty" plan:"range=1-9"`                              // how many of them must say yes; 1 when absent
+	Factor string `json:"factor,omitempty" plan:"of=none|any|totp|webauthn|duo|wallet"` // what a yes must be signed with; none when absent
 	// NotStarter wants somebody other than whoever started or proposed it.
 	NotStarter bool `json:"not_starter,omitempty"`
 }

@@ -31,6 +31,9 @@ func (d *decoder) check(p *Plan) {
 	d.checkTasks(p)
 	d.checkPeople(p)
 	d.checkConnections(p)
+	d.checkChains(p)
+	d.checkExits(p)
+	d.checkWallets(p)
 }
 
 // walk visits every text of the plan that was read, with its path and rules.
@@ -52,7 +55,8 @@ func (d *decoder) checkName(p *Plan, path string, r rules, name string) {
 	}
 	what := map[string]string{"register": "account, holding, dependency or document", "affected": "account, holding, dependency, document or person",
 		"copied": "document, account or dependency", "person": "person or role", "authority": "person, role or mandate",
-		"approver": "person, role or mandate", "symbol": "holding"}[r.to]
+		"approver": "person, role or mandate", "symbol": "holding", "chain": "dependency with a chain",
+		"contract": "dependency with a contract"}[r.to]
 	if what == "" {
 		what = r.to
 	}
@@ -80,7 +84,7 @@ func (d *decoder) knows(p *Plan, what, name string) bool {
 var listsOf = map[string][]string{
 	"account": {"accounts"}, "model": {"models"}, "playbook": {"playbooks"}, "symbol": {"holdings"},
 	"person": {"people"}, "authority": {"people", "mandates"}, "approver": {"people", "mandates"}, "dependency": {"dependencies"},
-	"command": {"commands"}, "copied": {"accounts", "dependencies", "documents"},
+	"command": {"commands"}, "chain": {"dependencies"}, "contract": {"dependencies"}, "copied": {"accounts", "dependencies", "documents"},
 	"register": {"accounts", "dependencies", "documents", "holdings"},
 	"affected": {"accounts", "dependencies", "documents", "holdings", "people"},
 }
@@ -110,6 +114,12 @@ func (p *Plan) names(what string) []string {
 		return append(p.names("approver"), "automatic")
 	case "dependency":
 		return nameAll(p.Dependencies, func(x Dependency) string { return x.Name })
+	case "chain", "contract":
+		for _, x := range p.Dependencies {
+			if what == "chain" && x.Chain != nil || what == "contract" && x.Contract != nil {
+				all = append(all, x.Name)
+			}
+		}
 	case "command":
 		return nameAll(p.Commands, func(c Command) string { return c.Name })
 	case "copied":

@@ -18,13 +18,16 @@ func (d *decoder) complete(p *Plan) {
 	for i := range p.Accounts {
 		a := &p.Accounts[i]
 		fill(&a.Venue, "manual")
+		if spelt, err := parseAddress(a.Address); err == nil {
+			a.Address = spelt
+		}
 		if a.Connect != nil {
 			fill(&a.Connect.Every, Duration(time.Minute))
 		}
 		a.Recovery.complete()
 	}
 	for i := range p.Dependencies {
-		p.Dependencies[i].Recovery.complete()
+		completeDependency(&p.Dependencies[i])
 	}
 	for i := range p.Documents {
 		p.Documents[i].Recovery.complete()
@@ -50,6 +53,21 @@ func (d *decoder) complete(p *Plan) {
 	d.completeTriggers(p)
 	for i := range p.Playbooks {
 		completeSteps(p, p.Playbooks[i].Steps)
+	}
+}
+
+func completeDependency(x *Dependency) {
+	x.Recovery.complete()
+	if c := x.Chain; c != nil {
+		known := knownChain(x.Name, c.ID)
+		fill(&c.ID, known.id)
+		fill(&c.Quorum, len(c.Nodes)/2+1)
+		fill(&c.GasCeiling, known.ceiling)
+		fill(&c.UrgentCeiling, min(5*c.GasCeiling, gasMax))
+		fill(&c.PerSecond, 20)
+	}
+	if c := x.Contract; c != nil && c.Adapter == "chainlink" {
+		fill(&c.Heartbeat, Duration(time.Hour))
 	}
 }
 
@@ -312,6 +330,8 @@ func completeStep(p *Plan, s *Step) {
 			fill(&s.Communicate.Need, "all")
 			fill(&s.Communicate.After, Duration(5*time.Minute))
 		}
+	case "exit":
+		completeExit(s)
 	case "manual":
 		fill(&s.Timeout, Duration(24*time.Hour))
 		fill(&s.Manual.Who, p.owner())
@@ -341,6 +361,18 @@ func completeStep(p *Plan, s *Step) {
 				s.Notify.To = append(s.Notify.To, person.Name)
 			}
 		}
+	}
+}
+
+func completeExit(s *Step) {
+	fill(&s.Timeout, Duration(24*time.Hour))
+	fill(&s.Exit.To, s.Exit.Account)
+	fill(&s.Exit.Via, "owners")
+	if slices.Contains(s.Exit.Do, "swap") || slices.Contains(s.Exit.Do, "remove-liquidity") {
+		fill(&s.Exit.MaxSlippage, 0.01)
+	}
+	if slices.Contains(s.Exit.Do, "withdraw") || slices.Contains(s.Exit.Do, "unwind") || slices.Contains(s.Exit.Do, "repay") {
+		fill(&s.Exit.MinHealth, 1.1)
 	}
 }
 

@@ -74,6 +74,7 @@ type key struct {
 type rules struct {
 	required, name, expr, money bool
 	signed                      bool // may be negative
+	address                     bool // of an account or contract on an EVM chain
 	kind                        bool // one of several keys of which exactly one is written
 	of                          []string
 	to                          string
@@ -113,6 +114,8 @@ func parseRules(tag string) rules {
 			r.money = true
 		case "signed":
 			r.signed = true
+		case "address":
+			r.address = true
 		case "kind":
 			r.kind = true
 		case "of":
@@ -213,6 +216,14 @@ func (d *decoder) word(n *node, r rules, name, text string, v reflect.Value) {
 		}
 		d.fault(n, fmt.Sprintf("%s wants %s, not %s", name, orList(r.of), n.told()), d.nearest(text, r.of))
 		return
+	}
+	if r.address {
+		meant, err := parseAddress(text)
+		if err != nil {
+			d.fault(n, fmt.Sprintf("%s %s", name, err), meant)
+			return
+		}
+		text = meant
 	}
 	v.SetString(text)
 }
@@ -329,7 +340,9 @@ func oneOf(list string) string {
 		return "a dependency"
 	case "weights":
 		return "a weight"
-	case "to", "depends_on", "affects":
+	case "assets":
+		return "an asset"
+	case "to", "do", "depends_on", "affects", "trusted":
 		return list
 	}
 	return "a " + strings.TrimSuffix(list, "s")
@@ -352,6 +365,7 @@ var (
 	typeDuration  = reflect.TypeFor[Duration]()
 	typeRatio     = reflect.TypeFor[Ratio]()
 	typeDecimal   = reflect.TypeFor[decimal.Decimal]()
+	typeGas       = reflect.TypeFor[GasPrice]()
 	typeTier      = reflect.TypeFor[lifeboat.Tier]()
 	typeSeverity  = reflect.TypeFor[lifeboat.Severity]()
 	typeTrigger   = reflect.TypeFor[Trigger]()

@@ -26,6 +26,7 @@ var described = []reflect.Type{
 	reflect.TypeFor[Authority](), reflect.TypeFor[Breaker](), reflect.TypeFor[Duo](), reflect.TypeFor[Connection](), reflect.TypeFor[Limits](), reflect.TypeFor[Channel](), reflect.TypeFor[Quiet](),
 	reflect.TypeFor[Messages](), reflect.TypeFor[SMTP](), reflect.TypeFor[Twilio](), reflect.TypeFor[Rung](), reflect.TypeFor[Heartbeat](),
 	reflect.TypeFor[Drill](), reflect.TypeFor[Backup](),
+	reflect.TypeFor[Chain](), reflect.TypeFor[Contract](), reflect.TypeFor[Safe](), reflect.TypeFor[Roles](), reflect.TypeFor[SigningKey](), reflect.TypeFor[Exit](),
 }
 
 var tableForm = regexp.MustCompile(`(?s)(<!-- fields of ([A-Za-z]+) -->\n).*?(<!-- end -->)`)
@@ -107,7 +108,7 @@ func shapeOf(k key) string {
 	r := k.rules
 	target := map[string]string{"register": "name from the register", "affected": "name from the register, or a person",
 		"copied": "document, account or dependency", "person": "person or role", "authority": "automatic, a person or role",
-		"symbol": "symbol held", "account": "account", "model": "model", "playbook": "playbook"}[r.to]
+		"symbol": "symbol held", "chain": "dependency with a chain", "contract": "dependency with a contract", "account": "account", "model": "model", "playbook": "playbook"}[r.to]
 	switch {
 	case r.of != nil:
 		return strings.Join(r.of, ", ")
@@ -115,6 +116,12 @@ func shapeOf(k key) string {
 		return "expression"
 	case r.money:
 		return "amount"
+	case r.address && k.typ.Kind() == reflect.Slice:
+		return "list: address"
+	case r.address:
+		return "address"
+	case r.upTo > 1e6:
+		return "whole number"
 	case r.upTo > 0:
 		return fmt.Sprintf("%d to %d", r.from, r.upTo)
 	case target != "" && k.typ.Kind() == reflect.Slice:
@@ -129,6 +136,8 @@ func shapeOf(k key) string {
 		return "share"
 	case typeDecimal:
 		return "number"
+	case typeGas:
+		return "price of gas"
 	case typeTier:
 		return "1, 2 or 3"
 	case typeSeverity:
@@ -146,6 +155,9 @@ func shapeOf(k key) string {
 	case reflect.Map:
 		return "pairs"
 	case reflect.Pointer:
+		if k.typ.Elem() == reflect.TypeFor[SigningKey]() {
+			return "[a key](#keys-that-sign)"
+		}
 		switch k.typ.Elem().Kind() {
 		case reflect.Bool:
 			return "true, false"

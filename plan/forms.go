@@ -23,6 +23,8 @@ func (d *decoder) form(n *node, path string, r rules, name string, v reflect.Val
 		d.ratio(n, name, v)
 	case typeDecimal:
 		d.amount(n, r, name, v)
+	case typeGas:
+		d.gas(n, name, v)
 	case typeTier:
 		d.tier(n, name, v)
 	case typeSeverity:
@@ -147,6 +149,20 @@ func (d *decoder) tier(n *node, name string, v reflect.Value) {
 	}
 	d.fault(n, fmt.Sprintf("%s wants 1 (Watch), 2 (Action) or 3 (Emergency), not %s", name, n.told()),
 		d.nearest(text, []string{"Watch", "Action", "Emergency"}))
+}
+
+// gas reads 300 gwei.
+func (d *decoder) gas(n *node, name string, v reflect.Value) {
+	price, err := ParseGasPrice(n.text)
+	if n.kind == scalar && err == nil {
+		v.SetInt(int64(price))
+		return
+	}
+	suggestion := strings.TrimSpace(n.text) + " gwei"
+	if _, err := ParseGasPrice(suggestion); n.kind != scalar || err != nil {
+		suggestion = ""
+	}
+	d.fault(n, fmt.Sprintf("%s wants a price of gas such as 300 gwei, not %s", name, n.told()), suggestion)
 }
 
 // severities are the words that are probably meant by a word like them. Others are the owner's own.

@@ -12,6 +12,8 @@ type Person struct {
 	Channels []Channel `json:"channels,omitempty"`
 	// Quiet are hours in which only tier 3 reaches the person, in the person's own time zone.
 	Quiet *Quiet `json:"quiet,omitempty"`
+	// Wallets are the addresses with which the person signs as an owner of a Safe; public.
+	Wallets []string `json:"wallets,omitempty" plan:"address"`
 	// Answers is what the person says in a drill: yes (the default), no or nothing.
 	Answers string `json:"answers,omitempty" plan:"of=yes|no|nothing"`
 }

@@ -16,6 +16,7 @@
 //	to=account      a name that must exist (account, person, playbook, model, register …)
 //	expr            text in the rule language
 //	money           an amount in the base currency
+//	address         20 bytes in hex, with their checksum where capitals carry one
 //
 // It does not execute anything, keeps no prices, and never reads a secret: a file that holds one is refused.
 package plan
@@ -82,8 +83,10 @@ type Account struct {
 	Kind  string `json:"kind" plan:"required,of=broker|exchange|wallet|safe|bank"`            // what holds it
 	Venue string `json:"venue,omitempty" plan:"of=paper|alpaca|ibkr|binance|coinbase|manual"` // where orders go; paper is simulated here, manual (the default) is acted on by people only
 	At    string `json:"at,omitempty"`                                                        // the institution or chain, in the owner's words
-	// Address of a wallet or Safe; public.
+	// Address of a wallet or Safe; public. One that begins with 0x is compared with its checksum.
 	Address string `json:"address,omitempty"`
+	Chain   string `json:"chain,omitempty" plan:"to=chain"` // the dependency of kind chain on which the address is
+	Safe    *Safe  `json:"safe,omitempty"`                  // how lifeboat works with a Safe
 	// Connect says how the venue is reached, where it is a real one.
 	Connect   *Connection `json:"connect,omitempty"`
 	DependsOn []string    `json:"depends_on,omitempty" plan:"to=register"` // names from the register that it cannot do without
@@ -134,6 +137,7 @@ type Holding struct {
 	Sector   string          `json:"sector,omitempty"`                                                                    // what concentration(sector) groups by: technology, energy …
 	Chain    string          `json:"chain,omitempty"`                                                                     // what concentration(chain) groups by: ethereum, base …
 	Protocol string          `json:"protocol,omitempty"`                                                                  // what concentration(protocol) groups by: aave, curve …
+	Token    string          `json:"token,omitempty" plan:"address"`                                                      // its contract on the account's chain; the chain's own coin when absent
 	// AsOf is when the quantity was true, such as 2026-11-27T22:45:00Z; lifeboat import writes it.
 	AsOf string `json:"as_of,omitempty"`
 	// Source is who said the quantity: the file that lifeboat import read it from.
@@ -154,6 +158,10 @@ type Dependency struct {
 	Backup    string   `json:"backup,omitempty"`                                                                            // address or place to change over to
 	Probe     string   `json:"probe,omitempty"`                                                                             // path that a healthy endpoint answers with 2xx, such as /healthz
 	DependsOn []string `json:"depends_on,omitempty" plan:"to=register"`                                                     // what it needs in turn; a circle is refused
+	// Chain says how an EVM chain is reached, where lifeboat reads it or acts on it.
+	Chain *Chain `json:"chain,omitempty"`
+	// Contract is what a protocol or an oracle is on a chain.
+	Contract *Contract `json:"contract,omitempty"`
 	Recovery
 }
 

@@ -44,8 +44,9 @@ type Step struct {
 	Terraform   *Terraform   `json:"terraform,omitempty" plan:"kind"`   // plan, have the plan approved, apply that very plan
 	Failover    *Failover    `json:"failover,omitempty" plan:"kind"`    // change a dependency over to another endpoint
 	Communicate *Communicate `json:"communicate,omitempty" plan:"kind"` // call people in turn until they acknowledge
+	Exit        *Exit        `json:"exit,omitempty" plan:"kind"`        // get out of a protocol, on chain
 
-	// Timeout ends the step unsuccessfully; by kind when absent (check, manual, verify 24h, approve 1h, orders 48h).
+	// Timeout ends the step unsuccessfully; by kind when absent (check, manual, verify, exit 24h, approve 1h, orders 48h).
 	Timeout Duration `json:"timeout,omitempty"`
 	// Retries after a failure or time-out; none when absent. A person's no is not asked again.
 	Retries int `json:"retries,omitempty" plan:"range=0-99"`

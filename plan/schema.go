@@ -16,7 +16,7 @@ import (
 
 // The descriptions in the schema are the comments of the types: there is no second place to keep them in.
 //
-//go:embed plan.go authority.go people.go playbook.go
+//go:embed plan.go authority.go people.go playbook.go onchain.go
 var vocabulary embed.FS
 
 // Schema is the JSON Schema (draft 2020-12) of one plan file, for editors to complete and underline while an owner
@@ -66,6 +66,8 @@ func (s *schema) of(t reflect.Type, r rules) any {
 			pattern = moneyPattern
 		}
 		return map[string]any{"oneOf": []any{map[string]any{"type": "number", "minimum": 0}, text("", pattern)}}
+	case typeGas:
+		return text("a price of gas such as 300 gwei", gasPattern)
 	case typeTier:
 		return map[string]any{"enum": []any{1, 2, 3, "1", "2", "3", "Watch", "Action", "Emergency"}}
 	case typeSeverity:

@@ -17,6 +17,7 @@ const (
 	durationPattern = `^\s*([0-9]+(\.[0-9]+)?\s*[smhdw]\s*)+$`
 	percentPattern  = `^\s*[0-9]+(\.[0-9]+)?\s*%\s*$`
 	decimalPattern  = `^\s*[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+|[0-9]{1,3}(_[0-9]{3})+)(\.[0-9]+)?\s*$`
+	gasPattern      = `^\s*([0-9]+(\.[0-9]{1,9})?)\s*gwei\s*$`
 	moneyPattern    = `^\s*\$?\s*([0-9]+|[0-9]{1,3}(,[0-9]{3})+|[0-9]{1,3}(_[0-9]{3})+)(\.[0-9]+)?\s*([A-Z]{3,5})?\s*$`
 )
 
@@ -25,6 +26,7 @@ var (
 	spanForm     = regexp.MustCompile(`([0-9]+(?:\.[0-9]+)?)\s*([smhdw])`)
 	percentForm  = regexp.MustCompile(percentPattern)
 	decimalForm  = regexp.MustCompile(decimalPattern)
+	gasForm      = regexp.MustCompile(gasPattern)
 	moneyForm    = regexp.MustCompile(moneyPattern)
 	codeForm     = regexp.MustCompile(`[A-Z]{3,5}\s*$`)
 )
@@ -136,6 +138,43 @@ func parseDecimal(text string) (decimal.Decimal, error) {
 		return decimal.Zero, errors.New("not a number")
 	}
 	return decimal.NewFromString(strings.NewReplacer(",", "", "_", "").Replace(strings.TrimSpace(text)))
+}
+
+// GasPrice is what a unit of gas costs, in wei.
+type GasPrice int64
+
+const gwei GasPrice = 1e9
+
+// gasMax is far above any price that was ever paid, and far from where a product with a block's gas overflows.
+const gasMax = 1_000_000 * gwei
+
+// ParseGasPrice reads 300 gwei and 0.05 gwei.
+func ParseGasPrice(text string) (GasPrice, error) {
+	m := gasForm.FindStringSubmatch(text)
+	if m == nil || len(text) > digitsMax {
+		return 0, errors.New("not a price of gas such as 300 gwei")
+	}
+	number, err := decimal.NewFromString(m[1])
+	if err != nil {
+		return 0, err
+	}
+	wei := number.Shift(9)
+	if !wei.IsPositive() || wei.GreaterThan(decimal.NewFromInt(int64(gasMax))) {
+		return 0, errors.New("not a price that gas can have")
+	}
+	return GasPrice(wei.IntPart()), nil
+}
+
+// String is the price as an owner writes it.
+func (g GasPrice) String() string { return decimal.New(int64(g), -9).String() + " gwei" }
+
+// MarshalText makes a price readable in everything that is JSON.
+func (g GasPrice) MarshalText() ([]byte, error) { return []byte(g.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (g *GasPrice) UnmarshalText(text []byte) (err error) {
+	*g, err = ParseGasPrice(string(text))
+	return err
 }
 
 // parseMoney reads 5000, $5,000 and 5000 USD. The currency is "" when none is written.

@@ -65,6 +65,27 @@ func (v *Vault) Read(ctx context.Context, reference string) (string, error) {
 	return value, nil
 }
 
+// insideForm is a reference within an address.
+var insideForm = regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
+
+// Address finds the address that a text stands for: a reference to a whole one, or one in which ${NAME} stands for keys. Either way
+// it is hidden as a secret when it holds one: only its host may be shown.
+func (v *Vault) Address(ctx context.Context, text string) (string, error) {
+	if IsReference(text) {
+		return v.Read(ctx, text)
+	}
+	var failed error
+	address := insideForm.ReplaceAllStringFunc(text, func(reference string) string {
+		value, err := v.Read(ctx, reference)
+		failed = errors.Join(failed, err)
+		return value
+	})
+	if failed != nil {
+		return "", failed
+	}
+	return address, nil
+}
+
 func (v *Vault) read(ctx context.Context, reference string) (string, error) {
 	if m := environmentForm.FindStringSubmatch(reference); m != nil {
 		name := m[1] + m[2]

@@ -96,3 +96,25 @@ func TestIsReference(t *testing.T) {
 		}
 	}
 }
+
+func TestAddress(t *testing.T) {
+	t.Setenv("NODE_KEY", "hunter2hunter2")
+	t.Setenv("NODE", "https://rpc.example.org/v2/hunter3hunter3")
+	var v Vault
+	for text, want := range map[string]string{
+		"https://rpc.example.org":                     "https://rpc.example.org",
+		"https://rpc.example.org/v2/${NODE_KEY}?a=$b": "https://rpc.example.org/v2/hunter2hunter2?a=$b",
+		"${NODE}":  "https://rpc.example.org/v2/hunter3hunter3",
+		"env:NODE": "https://rpc.example.org/v2/hunter3hunter3",
+	} {
+		if got, err := v.Address(t.Context(), text); err != nil || got != want {
+			t.Errorf("%s is %s: %v", text, got, err)
+		}
+	}
+	if got := v.Scrub("asked https://rpc.example.org/v2/hunter2hunter2, then https://rpc.example.org/v2/hunter3hunter3"); strings.Contains(got, "hunter") {
+		t.Errorf("said %s", got)
+	}
+	if got, err := v.Address(t.Context(), "https://${NODE_KEY}.example.org/${MISSING_KEY}"); err == nil || got != "" || strings.Contains(err.Error(), "hunter") {
+		t.Errorf("%q: %v", got, err)
+	}
+}

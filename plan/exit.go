@@ -1,0 +1,144 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// Chained is the dependency of that name, when it says how a chain is reached.
+func (p *Plan) Chained(name string) (Dependency, bool) {
+	return find(p.Dependencies, func(x Dependency) bool { return x.Name == name && x.Chain != nil })
+}
+
+// Contracted is the dependency of that name, when it is a contract.
+func (p *Plan) Contracted(name string) (Dependency, bool) {
+	return find(p.Dependencies, func(x Dependency) bool { return x.Name == name && x.Contract != nil })
+}
+
+// Token is a symbol as it is on a chain.
+type Token struct {
+	Symbol  string `json:"symbol"`
+	Address string `json:"address,omitempty"` // of its contract; "" for the chain's own coin
+}
+
+// Tokens are what the plan registers on a chain, each symbol once, in the order of the holdings.
+func (p *Plan) Tokens(chain string) []Token {
+	var tokens []Token
+	for _, h := range p.Holdings {
+		a, _ := p.Account(h.Account)
+		known := slices.ContainsFunc(tokens, func(t Token) bool { return t.Symbol == h.Symbol })
+		if a.Chain == chain && a.Chain != "" && !known && (h.Token != "" || h.Class != "cash") {
+			tokens = append(tokens, Token{h.Symbol, h.Token})
+		}
+	}
+	return tokens
+}
+
+// ExitOrder is an exit with every name in it resolved to what stands behind it on the chain. It is what a task of kind exit-plan
+// is told, so that the journal and whoever says yes see the addresses, and a later edit of the plan changes nothing of it.
+type ExitOrder struct {
+	Exit
+	Chain    string    `json:"chain"` // the dependency's name
+	ChainID  int       `json:"chain_id"`
+	Wallet   string    `json:"wallet"`   // address of the account
+	Receiver string    `json:"receiver"` // address of the account that receives
+	Tokens   []Token   `json:"tokens"`   // all that the plan registers on the chain, those of assets and into among them
+	Contract *Contract `json:"contract,omitempty"`
+	Exchange *Contract `json:"exchange,omitempty"` // that a swap goes through
+	Module   string    `json:"module,omitempty"`   // of via: role
+	Role     string    `json:"role,omitempty"`
+	Trusted  []string  `json:"trusted,omitempty"`
+	// Own are the plan's own addresses on the chain → the accounts; value leaves for these and for no others.
+	Own map[string]string `json:"own"`
+	// Known are the plan's contracts on the chain → the dependencies, for people to read, and whose allowances a revoke takes back.
+	Known map[string]string `json:"known,omitempty"`
+}
+
+// ExitOrder resolves an exit by the plan in force. What a checked plan says can always be resolved; a step of an older plan may
+// name what there is no more.
+func (p *Plan) ExitOrder(e Exit) (ExitOrder, error) {
+	o := ExitOrder{Exit: e, Own: map[string]string{}, Known: map[string]string{}}
+	a, _ := p.Account(e.Account)
+	chain, ok := p.Chained(a.Chain)
+	if !ok || a.Address == "" {
+		return o, fmt.Errorf("the plan no longer has an account %q with an address on a chain", e.Account)
+	}
+	to, _ := p.Account(e.To)
+	if to.Chain != a.Chain || to.Address == "" {
+		return o, fmt.Errorf("the plan no longer has an account %q with an address on %s", e.To, a.Chain)
+	}
+	o.Chain, o.ChainID, o.Wallet, o.Receiver, o.Tokens = chain.Name, chain.Chain.ID, a.Address, to.Address, p.Tokens(chain.Name)
+	for _, named := range []struct {
+		name string
+		is   **Contract
+	}{{e.Protocol, &o.Contract}, {e.Through, &o.Exchange}} {
+		x, ok := p.Contracted(named.name)
+		if named.name != "" && (!ok || x.Contract.Chain != chain.Name) {
+			return o, fmt.Errorf("the plan no longer has a contract %q on %s", named.name, chain.Name)
+		}
+		*named.is = x.Contract
+	}
+	for _, symbol := range append(slices.Clone(e.Assets), e.Into) {
+		if symbol != "" && !slices.ContainsFunc(o.Tokens, func(t Token) bool { return t.Symbol == symbol }) {
+			return o, fmt.Errorf("the plan no longer registers %s on %s", symbol, chain.Name)
+		}
+	}
+	if s := a.Safe; s != nil {
+		o.Trusted = s.Trusted
+		if s.Roles != nil && e.Via == "role" {
+			o.Module, o.Role = s.Roles.Module, s.Roles.Role
+		}
+	}
+	for _, other := range p.Accounts {
+		if other.Chain == chain.Name && other.Address != "" {
+			o.Own[other.Address] = other.Name
+		}
+	}
+	for _, x := range p.Dependencies {
+		if c := x.Contract; c != nil && c.Chain == chain.Name {
+			o.Known[c.Address] = x.Name
+			for what, address := range c.Addresses {
+				o.Known[address] = x.Name + " " + what
+			}
+		}
+	}
+	return o, nil
+}
+
+// WalletOf reports whether an address is one of those with which a person signs.
+func (p *Plan) WalletOf(person string, address common.Address) bool {
+	one, ok := find(p.People, func(q Person) bool { return q.Name == person })
+	return ok && slices.ContainsFunc(one.Wallets, func(w string) bool { return common.HexToAddress(w) == address })
+}
+
+// knownChain is what lifeboat knows of a chain by its number, or else by the name that the owner gives it.
+func knownChain(name string, id int) (known struct {
+	id      int
+	ceiling GasPrice
+}) {
+	known.id, known.ceiling = id, 200*gwei
+	if id == 0 {
+		known.id = chainIDs[chainWord(name)]
+	}
+	if known.id == polygon {
+		known.ceiling = 5000 * gwei // its own coin is cheap, and 200 gwei are a usual day there
+	}
+	return known
+}
+
+const polygon = 137
+
+// chainIDs of the chains that are known by their names.
+var chainIDs = map[string]int{"ethereum": 1, "optimism": 10, "bnb": 56, "gnosis": 100, "polygon": polygon, "base": 8453, "arbitrum": 42161}
+
+// chainWord is a chain's name without what people add to it: Arbitrum One, OP Mainnet, BNB Smart Chain, Ethereum mainnet.
+func chainWord(name string) string {
+	word, _, _ := strings.Cut(strings.ToLower(name), " ")
+	if word == "op" {
+		return "optimism"
+	}
+	return word
+}

@@ -1,0 +1,97 @@
+package plan
+
+import "github.com/shopspring/decimal"
+
+// Chain is how an EVM chain is reached. Addresses of nodes often hold a key, so they are references or hold one: env:NAME, file:PATH, age:PATH,
+// or https://rpc.example.org/v2/${NAME}.
+type Chain struct {
+	ID     int      `json:"id,omitempty" plan:"range=1-9007199254740991"` // the chain's number; by the dependency's name when absent: Ethereum, Arbitrum, Base, Optimism, Polygon, BNB, Gnosis
+	Nodes  []string `json:"nodes" plan:"required"`                        // addresses of its nodes, https:// or wss://, of operators that have nothing in common
+	Quorum int      `json:"quorum,omitempty" plan:"range=1-9"`            // how many of them must say the same before it is believed; more than half of them when absent
+	// Private is the address of a relay that keeps a transaction from the public until it is in a block.
+	Private string `json:"private,omitempty"`
+	// GasCeiling is the most that is paid for a unit of gas, such as 300 gwei; while the market is above it, transactions wait. When absent 200 gwei, 5000 gwei on Polygon.
+	GasCeiling GasPrice `json:"gas_ceiling,omitempty"`
+	// UrgentCeiling is the same for exits that are urgent; 5 × gas_ceiling when absent.
+	UrgentCeiling GasPrice `json:"urgent_ceiling,omitempty"`
+	// Confirmations is how many blocks must lie on top of a transaction before it counts; what the chain is known to need when absent.
+	Confirmations int `json:"confirmations,omitempty" plan:"range=1-10000"`
+	PerSecond     int `json:"per_second,omitempty" plan:"range=1-10000"` // requests that each node allows in a second; 20 when absent
+}
+
+// Contract is what a protocol, an oracle or a bridge is on a chain. Addresses are public; each is compared with its checksum.
+type Contract struct {
+	// Adapter is the kind of contract, by which lifeboat knows how to read it and how to leave it.
+	Adapter string `json:"adapter" plan:"required,of=aave-v3|compound-v3|uniswap-v2|uniswap-v3|erc-4626|lido|chainlink|governor|timelock|safe|token|proxy"`
+	Chain   string `json:"chain" plan:"required,to=chain"` // the dependency of kind chain that it lives on
+	// Address of the contract: aave-v3 the Pool, compound-v3 the Comet, uniswap-v2 the pair, uniswap-v3 the position manager, lido stETH.
+	Address string `json:"address" plan:"required,address"`
+	// Addresses are those of more contracts that an adapter asks for: {router: "0x…"} for uniswap-v2 and uniswap-v3.
+	Addresses map[string]string `json:"addresses,omitempty"`
+	// Prices is the symbol whose price the contract says, in dollars for chainlink, by its pool for uniswap-v2 and uniswap-v3.
+	Prices string `json:"prices,omitempty" plan:"to=symbol"`
+	// Heartbeat is how often a price is due at the least; one that is older is stale. For chainlink, where it is 1h when absent.
+	Heartbeat Duration `json:"heartbeat,omitempty"`
+}
+
+// Safe is how lifeboat works with a Safe account. It holds no owner's key: owners sign in their own wallets.
+type Safe struct {
+	Relayer *SigningKey `json:"relayer,omitempty"` // pays the gas of what the owners have signed; whoever steals it gets its gas and nothing else
+	Roles   *Roles      `json:"roles,omitempty"`   // a Zodiac Roles module that lets a bot carry out the exits which the owners permitted beforehand
+	// Trusted are contracts to which the Safe may hand itself by a delegate call, besides Safe's own MultiSendCallOnly. Any other is refused.
+	Trusted []string `json:"trusted,omitempty" plan:"address"`
+}
+
+// Roles is a Zodiac Roles v2 module on a Safe, and the bot in it.
+type Roles struct {
+	Module string      `json:"module" plan:"required,address"` // its address
+	Role   string      `json:"role" plan:"required"`           // the name of the role, up to 31 letters, as its key was made from
+	Key    *SigningKey `json:"key" plan:"required"`            // the bot that has the role; the chain holds it to what the role permits
+}
+
+// SigningKey is a key that signs transactions: of a relayer, or of a bot with a role. Never an owner's, and never a seed phrase.
+type SigningKey struct {
+	Kind    string `json:"kind" plan:"required,of=keystore|clef|aws-kms|gcp-kms|secret"` // where it is kept
+	Address string `json:"address" plan:"required,address"`                              // of the account that it signs for
+	File    string `json:"file,omitempty"`                                               // keystore: the full path of its file, outside the plan directory
+	// Passphrase is a reference to what opens the keystore: env:NAME, file:PATH, exec:COMMAND or age:PATH.
+	Passphrase string `json:"passphrase,omitempty"`
+	URL        string `json:"url,omitempty"` // clef: the address it listens at. aws-kms, gcp-kms: another address of the service
+	ID         string `json:"id,omitempty"`  // aws-kms, gcp-kms: what the service calls the key, ARN or resource name of its version
+	// Access is a reference to the name of the access key, for aws-kms.
+	Access string `json:"access,omitempty"`
+	// Secret is a reference: to the private key itself for secret, to the secret access key for aws-kms, to the account's token for gcp-kms.
+	Secret string `json:"secret,omitempty"`
+}
+
+// Exit gets out of a protocol, or away from an address, in one transaction of a Safe. It is simulated before anybody is asked,
+// with what must be true afterwards; what would send value anywhere but to the plan's own accounts is refused.
+type Exit struct {
+	Account string `json:"account" plan:"required,to=account"` // the Safe that acts
+	// Protocol is what is left: a dependency with a contract. Of transfer and swap it is not asked; revoke without it takes back
+	// what any contract of the plan may spend.
+	Protocol string `json:"protocol,omitempty" plan:"to=contract"`
+	// Do is what is done, in this order and all or nothing: repay before withdraw.
+	Do []string `json:"do" plan:"required,of=withdraw|repay|unwind|remove-liquidity|swap|revoke|unstake|transfer"`
+	// Assets are the symbols that it is done with; all that the account has in the protocol when absent.
+	Assets []string `json:"assets,omitempty" plan:"to=symbol"`
+	// Amount of the one asset; all when neither amount nor fraction is written.
+	Amount   decimal.Decimal `json:"amount,omitzero"`
+	Fraction Ratio           `json:"fraction,omitempty"`              // of what the account has of each asset
+	Into     string          `json:"into,omitempty" plan:"to=symbol"` // what a swap brings
+	// Through is the exchange that a swap goes through: a dependency with a contract. The protocol when absent.
+	Through string `json:"through,omitempty" plan:"to=contract"`
+	// To is the account that receives; the same account when absent. Only an account of the plan, at the address that stands there.
+	To string `json:"to,omitempty" plan:"to=account"`
+	// MaxSlippage is how much less than the oracle's price a swap or a removal of liquidity may bring; 1% when absent.
+	MaxSlippage Ratio `json:"max_slippage,omitempty"`
+	// MinHealth is the health factor that a debt which is left must keep; 1.1 when absent.
+	MinHealth float64 `json:"min_health,omitempty"`
+	// Via is who stands behind it on chain: owners sign it now (what absent means), a role was given to a bot beforehand, or the
+	// owners presigned it.
+	Via string `json:"via,omitempty" plan:"of=owners|role|presigned"`
+	// By is the mandate whose people are asked. Via owners it has the factor wallet: each yes is a signature of the Safe's
+	// transaction. Via role or presigned nobody is asked when it is absent.
+	By     string `json:"by,omitempty" plan:"to=approver"`
+	Urgent bool   `json:"urgent,omitempty"` // pays up to the chain's urgent_ceiling for gas
+}
