@@ -79,10 +79,15 @@ type Intent struct {
 
 // Task is an act on a system: a call, a command, a change of endpoints.
 type Task struct {
-	Kind string          `json:"kind"` // http, exec, terraform-plan, terraform-apply, failover
+	Kind string          `json:"kind"` // http, exec, failover, terraform-plan, terraform-apply, or what a worker performs
 	Spec json.RawMessage `json:"spec"` // the step's own text, pinned; secrets stay references
 	// Repeatable says that it may be carried out again under the same key when nobody knows whether it was.
 	Repeatable bool `json:"repeatable,omitempty"`
+	// Shown says in words for people what it will do, where that was worked out beforehand; those who approve read it.
+	Shown string `json:"shown,omitempty"`
+	// Consent is every yes that it was approved with, for a task that needs what came with them, such as signatures. It is no
+	// part of what was asked.
+	Consent []Answer `json:"consent,omitempty"`
 }
 
 // Message is what people are told, or asked.

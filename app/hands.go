@@ -61,7 +61,7 @@ func (d *Daemon) openHelpers() (err error) {
 // employ lets the desk of venues use them.
 func (d *Daemon) employ(desk *venue.Desk) {
 	desk.Notify(d.router)
-	for _, kind := range task.Kinds {
+	for _, kind := range d.crew.Kinds() {
 		desk.Perform(kind, d.crew)
 	}
 }

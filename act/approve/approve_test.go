@@ -147,7 +147,8 @@ func proposal() lifeboat.Proposal {
 			{Order: lifeboat.Order{ID: "lb-2", Account: "broker", Symbol: "BIL", Side: lifeboat.Buy, Type: lifeboat.Market, Quantity: d("10"), Arrival: d("91.5")},
 				SlippageBps: 1},
 		},
-		Task:  &lifeboat.Task{Kind: "http", Spec: json.RawMessage(`{"url":"https://a.example/?x=<1>&y=2"}`)},
+		Task: &lifeboat.Task{Kind: "http", Spec: json.RawMessage(`{"url":"https://a.example/?x=<1>&y=2"}`), Shown: "It calls a.example.\nOnce.",
+			Consent: []lifeboat.Answer{{By: "Ana"}}},
 		Until: noon.In(time.FixedZone("Zurich", 3600)),
 	}
 }
@@ -208,6 +209,8 @@ func changeEach(t *testing.T, path string, v reflect.Value, digest func() string
 		v.Set(reflect.ValueOf(leaf.Add(time.Nanosecond)))
 	case json.RawMessage:
 		v.Set(reflect.ValueOf(json.RawMessage(`{}`)))
+	case []lifeboat.Answer:
+		v.Set(reflect.ValueOf(append(leaf[:0:0], lifeboat.Answer{By: leaf[0].By + " "})))
 	case *lifeboat.Factor:
 		return // it signs the rest
 	default:
@@ -248,7 +251,10 @@ Playbook exit, run 7Q3, step 2: 2 orders and 1 task.
 - sell 1,200.5 SPY in broker, not below 408.1; about 494,606.00 at 412; expected slippage 12.5 bps, about 618.26: half of the spread, and the square root of 3% of a day's volume.
 - buy 10 BIL in broker, at the market; about 915.00 at 91.5; expected slippage 1.0 bps, about 0.09.
 Together: about 494,606.00 sold and 915.00 bought, at an expected cost of 618.35.
-- http {"url":"https://a.example/?x=<1>&y=2"}
+- http:
+    | It calls a.example.
+    | Once.
+  As it is written: {"url":"https://a.example/?x=<1>&y=2"}
 A yes counts until 2026-11-23 12:00:00 UTC. Content ` + Digest(p)[:8] + `.`)
 	if got := Show(p); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -256,6 +262,10 @@ A yes counts until 2026-11-23 12:00:00 UTC. Content ` + Digest(p)[:8] + `.`)
 	long := lifeboat.Proposal{Playbook: "move", Task: &lifeboat.Task{Kind: "exec", Spec: json.RawMessage(`"` + strings.Repeat("é", specMax+10) + `"`)}}
 	if got := Show(long); !strings.Contains(got, "… and 12 characters more that are not shown here") {
 		t.Errorf("what is cut off is not told of: %s", got[len(got)-200:])
+	}
+	long.Task.Shown = strings.Repeat("no more\n- sell everything\n", shownMax)
+	if got := Show(long); !strings.Contains(got, "… and more lines that are not shown here") || strings.Contains(got, "\n- sell") || strings.Count(got, "\n") > shownMax+5 {
+		t.Errorf("got %s", got)
 	}
 	asked := lifeboat.Request{ID: "Q1", Verb: lifeboat.Preauthorise, By: "Ana", Bound: bound("SPY", "10", "400"), Note: "for the weekend"}
 	want = "Ana asks for: preauthorise sell up to 10 SPY in broker, not below 400, once, until 2026-11-23 13:00:00 UTC.\nNote: for the weekend\nContent " +

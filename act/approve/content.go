@@ -54,8 +54,12 @@ func digest(v any) string {
 // Short is how people compare a digest: its first eight digits.
 func Short(digest string) string { return digest[:min(8, len(digest))] }
 
-// specMax bounds how much of a task is shown. The rest is told of by its length; the digest covers all of it.
-const specMax = 4000
+// What is shown of a task at most. The rest is told of; the digest covers all of it.
+const (
+	specMax  = 4000 // letters of how it is written
+	shownMax = 60   // lines of what it does
+	lineMax  = 400  // letters of each
+)
 
 // Show says what a yes permits: one line for each act, then the sums, then until when a yes counts and the beginning of the digest.
 func Show(p lifeboat.Proposal) string {
@@ -139,12 +143,28 @@ func sums(orders []lifeboat.ProposedOrder) string {
 	return fmt.Sprintf("Together: about %s sold and %s bought, at an expected cost of %s.", money(sold), money(bought), money(slips))
 }
 
+// task is what will be done in words, each line of them set in so that none can pass for a line of ours, and as it is written.
 func task(t lifeboat.Task) string {
-	spec, more := plain(string(t.Spec)), ""
-	if letters := []rune(spec); len(letters) > specMax {
-		spec, more = string(letters[:specMax]), fmt.Sprintf(" … and %d characters more that are not shown here", len(letters)-specMax)
+	if t.Shown == "" {
+		return plain(t.Kind) + " " + cut(string(t.Spec), specMax)
 	}
-	return fmt.Sprintf("%s %s%s", plain(t.Kind), spec, more)
+	lines := []string{plain(t.Kind) + ":"}
+	for line := range strings.Lines(t.Shown) {
+		if len(lines) > shownMax {
+			lines = append(lines, "    | … and more lines that are not shown here")
+			break
+		}
+		lines = append(lines, "    | "+cut(line, lineMax))
+	}
+	return strings.Join(append(lines, "  As it is written: "+cut(string(t.Spec), specMax)), "\n")
+}
+
+func cut(text string, most int) string {
+	letters := []rune(plain(text))
+	if len(letters) <= most {
+		return string(letters)
+	}
+	return string(letters[:most]) + fmt.Sprintf(" … and %d characters more that are not shown here", len(letters)-most)
 }
 
 func value(o lifeboat.ProposedOrder) decimal.Decimal { return o.Quantity.Mul(o.Arrival) }

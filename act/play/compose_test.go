@@ -395,6 +395,9 @@ func TestTasks(t *testing.T) {
 	if p := s.asked().Message.Proposal; p == nil || p.Task.Kind != "terraform-apply" || !strings.Contains(string(p.Task.Spec), `"hash":"abc123"`) {
 		t.Fatalf("proposal %+v", p)
 	}
+	if p := s.asked().Message; p.Proposal.Task.Shown != "ok" || !strings.Contains(p.Text, "| ok\n") {
+		t.Errorf("what would be done is not shown: %s", p.Text)
+	}
 	s.say("Cleo", true)
 	want(t, s.paths()[2:], "3 done terraform-apply done: ok", "run done")
 

@@ -74,9 +74,15 @@ func (r *run) fits(q lifeboat.Request) error {
 func (n *node) asksForAYes() bool {
 	asks := false
 	n.within(func(inner *node) {
-		asks = asks || !inner.over() && (inner.kind == "approve" || inner.kind == "terraform")
+		asks = asks || !inner.over() && (inner.kind == "approve" || inner.asksItself())
 	})
 	return asks
+}
+
+// asksItself reports a step in two phases that asks for a yes between them.
+func (n *node) asksItself() bool {
+	ph := phasesOf(n.step)
+	return ph != nil && ph.by != ""
 }
 
 func unfit(format string, args ...any) error {

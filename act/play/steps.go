@@ -49,7 +49,7 @@ var kinds = map[string]kind{
 	"http":        {work: task},
 	"exec":        {work: task},
 	"failover":    {work: task},
-	"terraform":   {work: terraform},
+	"terraform":   {work: inPhases},
 	"": {work: func(*Player, time.Time, *run, *node) said {
 		return over(failed(refused, "the step has no kind"))
 	}},

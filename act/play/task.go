@@ -2,6 +2,8 @@ package play
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"time"
 
 	"lifeboat"
@@ -97,41 +99,88 @@ func firstOf(r lifeboat.Receipt) string {
 	return string(text)
 }
 
-// terraformFor is how long a yes to a plan counts: what it was made from changes meanwhile.
-const terraformFor = time.Hour
+// phasesFor is how long a yes to what was worked out counts: what it was made from changes meanwhile.
+const phasesFor = time.Hour
 
-// terraform has a plan made, asks for a yes to its hash, and has that very plan applied.
-func terraform(p *Player, at time.Time, r *run, n *node) said {
+// A step in two phases first has something worked out, which changes nothing, and then carries out that very thing. The first
+// task says in its output what would be done, and in its facts under "hash" what tells it from anything else; "changes" is
+// "false" there when nothing is to be done. All its facts reach the second one.
+type phases struct {
+	plan, apply string // kinds of the two tasks
+	by          string // whose yes lies between them; "" when the plan has authorised it beforehand
+	ask         string // the question, for a person
+	// signed says that the second one needs what came with the answers.
+	signed bool
+	spec   func(pinned) json.RawMessage // the step's own text, with what is pinned of it
+}
+
+// pinned is what both tasks are told beside the step's own text.
+type pinned struct {
+	within
+	Hash    string            `json:"hash,omitempty"`    // of what was worked out
+	Planned map[string]string `json:"planned,omitempty"` // the other facts about it
+}
+
+// phasesOf a step; nil for one that has no two phases.
+func phasesOf(s plan.Step) *phases {
+	switch {
+	case s.Terraform != nil:
+		return &phases{plan: "terraform-plan", apply: "terraform-apply", by: s.Terraform.By, ask: "Apply this plan?", spec: func(p pinned) json.RawMessage {
+			return spec(struct {
+				*plan.Terraform
+				pinned
+			}{s.Terraform, p})
+		}}
+	}
+	return nil
+}
+
+// inPhases has something worked out, asks for a yes to its hash where one is wanted, and has that very thing carried out.
+func inPhases(p *Player, at time.Time, r *run, n *node) said {
+	ph := phasesOf(n.step)
 	planKey, applyKey := r.key(n, "plan"), r.key(n, "apply")
 	if applied := n.act(applyKey); applied != nil {
 		return applied.performed()
 	}
+	limit := within{n.step.Timeout}
 	planned := n.act(planKey)
 	if planned == nil {
-		return p.perform(r, n, planKey, lifeboat.Task{Kind: "terraform-plan", Repeatable: true, Spec: spec(struct {
-			*plan.Terraform
-			within
-		}{n.step.Terraform, within{n.step.Timeout}})})
+		return p.perform(r, n, planKey, lifeboat.Task{Kind: ph.plan, Repeatable: true, Spec: ph.spec(pinned{within: limit})})
 	}
-	hash := planned.receipt.Facts["hash"]
+	facts := planned.receipt.Facts
 	switch {
 	case planned.receipt.Status != lifeboat.Performed:
 		return planned.performed()
-	case planned.receipt.Facts["changes"] == "false":
-		return over(done("terraform finds everything as it should be: there is nothing to apply"))
-	case hash == "":
-		return over(failed("transient", "the plan that was made has no hash to approve"))
+	case facts["changes"] == "false":
+		return over(done("%s finds everything as it should be: there is nothing to do%s", n.kind, prose.After("; ", prose.OneLine(planned.receipt.Why))))
+	case facts["hash"] == "":
+		return over(failed("transient", "what was worked out has no hash to approve"))
 	}
-	apply := &lifeboat.Task{Kind: "terraform-apply", Spec: spec(struct {
-		*plan.Terraform
-		within
-		Hash string `json:"hash"`
-	}{n.step.Terraform, within{n.step.Timeout}, hash})}
-	q := inquiry{by: n.step.Terraform.By, text: "Apply this plan? " + prose.OneLine(planned.receipt.Output)}
-	q.proposal = &lifeboat.Proposal{Run: r.Run, Step: n.path, Playbook: r.Playbook, Hash: r.Hash, Task: apply, Until: at.Add(terraformFor)}
+	apply := lifeboat.Task{Kind: ph.apply, Shown: planned.receipt.Output, Spec: ph.spec(pinned{limit, facts["hash"], others(facts)})}
+	if ph.by == "" {
+		return p.perform(r, n, applyKey, apply)
+	}
+	q := inquiry{by: ph.by, text: ph.ask}
+	q.proposal = &lifeboat.Proposal{Run: r.Run, Step: n.path, Playbook: r.Playbook, Hash: r.Hash, Task: &apply, Until: at.Add(phasesFor)}
 	asked, s := p.consentTwice(at, r, n, q)
 	if asked == nil {
 		return s
 	}
-	return p.perform(r, n, applyKey, *apply)
+	if ph.signed {
+		apply.Consent = asked.consent()
+	}
+	return p.perform(r, n, applyKey, apply)
+}
+
+// others are the facts beside those that every first phase has.
+func others(facts map[string]string) map[string]string {
+	rest := maps.Clone(facts)
+	delete(rest, "hash")
+	delete(rest, "changes")
+	return rest
+}
+
+// consent is every yes to what the question showed.
+func (a *act) consent() []lifeboat.Answer {
+	return slices.DeleteFunc(slices.Clone(a.answers), func(x lifeboat.Answer) bool { return !x.Yes || x.Content != a.Message.Content })
 }

@@ -48,7 +48,7 @@ func (n *node) composite() bool {
 
 func (n *node) trades() bool { return n.kind == "order" || n.kind == "rebalance" }
 
-// acting steps are those that a yes is asked for. A terraform step asks for its own.
+// acting steps are those that a yes is asked for. A step in two phases asks for its own.
 func (n *node) acting() bool {
 	return n.trades() || n.kind == "http" || n.kind == "exec" || n.kind == "failover"
 }

@@ -18,20 +18,20 @@ import (
 // graceTime is what a command has to put things right after it was told to stop.
 const graceTime = 5 * time.Second
 
-func (c *Crew) command(key lifeboat.Key, t lifeboat.Task) (work, error) {
+func (c *Crew) command(key lifeboat.Key, t lifeboat.Task) (Work, error) {
 	var step struct {
 		plan.Exec
 		Timeout plan.Duration `json:"timeout"`
 	}
 	if err := readSpec(t.Spec, &step); err != nil {
-		return work{}, err
+		return Work{}, err
 	}
 	run, dir, err := c.listed(step.Command)
 	if err != nil {
-		return work{}, err
+		return Work{}, err
 	}
 	args := append(slices.Clone(run[1:]), step.Args...)
-	return work{limit: time.Duration(step.Timeout), do: func(ctx context.Context) lifeboat.Receipt {
+	return Work{Limit: time.Duration(step.Timeout), Do: func(ctx context.Context, _ Progress) lifeboat.Receipt {
 		return c.run(ctx, key, exec.CommandContext(ctx, run[0], args...), dir)
 	}}, nil
 }

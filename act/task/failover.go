@@ -9,21 +9,21 @@ import (
 	"lifeboat/plan"
 )
 
-func (c *Crew) failover(key lifeboat.Key, t lifeboat.Task) (work, error) {
+func (c *Crew) failover(key lifeboat.Key, t lifeboat.Task) (Work, error) {
 	var step struct {
 		plan.Failover
 		Timeout plan.Duration `json:"timeout"`
 	}
 	if err := readSpec(t.Spec, &step); err != nil {
-		return work{}, err
+		return Work{}, err
 	}
 	if c.Endpoints == nil {
-		return work{}, errors.New("the plan has no dependency with endpoints")
+		return Work{}, errors.New("the plan has no dependency with endpoints")
 	}
 	if step.To == "" {
 		step.To = "backup"
 	}
-	return work{limit: time.Duration(step.Timeout), do: func(ctx context.Context) lifeboat.Receipt {
+	return Work{Limit: time.Duration(step.Timeout), Do: func(ctx context.Context, _ Progress) lifeboat.Receipt {
 		said, facts, err := c.Endpoints.FailOver(ctx, step.Dependency, step.To)
 		if err != nil {
 			r := notPerformed(key, "%v", err)

@@ -37,28 +37,28 @@ type call struct {
 	again   bool // it may be made again under its key
 }
 
-func (c *Crew) call(key lifeboat.Key, t lifeboat.Task) (work, error) {
+func (c *Crew) call(key lifeboat.Key, t lifeboat.Task) (Work, error) {
 	var step struct {
 		plan.HTTP
 		Timeout plan.Duration `json:"timeout"`
 	}
 	if err := readSpec(t.Spec, &step); err != nil {
-		return work{}, err
+		return Work{}, err
 	}
-	made := call{key: key, method: step.Method, headers: http.Header{}, body: step.Body, again: repeatable(t)}
+	made := call{key: key, method: step.Method, headers: http.Header{}, body: step.Body, again: c.repeatable(t)}
 	if made.method == "" {
 		made.method = http.MethodPost
 	}
 	var err error
 	if made.url, err = expand(step.URL); err != nil {
-		return work{}, err
+		return Work{}, err
 	}
 	if u, err := url.Parse(made.url); err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
-		return work{}, errors.New("the url is no address that begins with https://")
+		return Work{}, errors.New("the url is no address that begins with https://")
 	}
 	for name, value := range step.Headers {
 		if value, err = expand(value); err != nil {
-			return work{}, err
+			return Work{}, err
 		}
 		made.headers.Set(name, value)
 	}
@@ -66,7 +66,7 @@ func (c *Crew) call(key lifeboat.Key, t lifeboat.Task) (work, error) {
 	if made.headers.Get("User-Agent") == "" {
 		made.headers.Set("User-Agent", "lifeboat")
 	}
-	return work{limit: time.Duration(step.Timeout), do: func(ctx context.Context) lifeboat.Receipt { return c.make(ctx, made) }}, nil
+	return Work{Limit: time.Duration(step.Timeout), Do: func(ctx context.Context, _ Progress) lifeboat.Receipt { return c.make(ctx, made) }}, nil
 }
 
 // make makes a call until somebody answered for it. One that may be repeated is repeated under its own key, as long as the

@@ -2,6 +2,7 @@ package task
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -28,12 +30,22 @@ const (
 
 // A note is what is known of one task after a crash.
 type note struct {
-	Key     lifeboat.Key     `json:"key"`
-	Kind    string           `json:"kind"`
-	Task    string           `json:"task"` // SHA-256 of what was to be done, hex
-	At      time.Time        `json:"at"`   // when it was taken on
-	State   state            `json:"state"`
-	Receipt lifeboat.Receipt `json:"receipt,omitzero"`
+	Key   lifeboat.Key `json:"key"`
+	Kind  string       `json:"kind"`
+	Task  string       `json:"task"` // SHA-256 of what was to be done, hex
+	At    time.Time    `json:"at"`   // when it was taken on
+	State state        `json:"state"`
+	// Why and Facts are how far a worker has come with what was begun.
+	Why     string            `json:"why,omitempty"`
+	Facts   map[string]string `json:"facts,omitempty"`
+	Receipt lifeboat.Receipt  `json:"receipt,omitzero"`
+}
+
+// progress is the receipt of a task that is under way.
+func (n note) progress() lifeboat.Receipt {
+	r := accepted(n.Key)
+	r.Why, r.Facts = cmp.Or(n.Why, r.Why), maps.Clone(n.Facts)
+	return r
 }
 
 // digest tells one task from another under the same key.
@@ -56,8 +68,8 @@ func (n notes) file(key lifeboat.Key) string {
 	return filepath.Join(n.dir, hex.EncodeToString(sum[:16])+".json")
 }
 
-// noteMax bounds what is read back; a note holds one receipt.
-const noteMax = 64 << 10
+// noteMax bounds what is read back; a note holds one receipt, with at most factsMax of facts, which JSON may make six times as long.
+const noteMax = 512 << 10
 
 func (n notes) read(key lifeboat.Key) (note, bool, error) {
 	file, err := os.Open(n.file(key))
@@ -94,6 +106,8 @@ func parseNote(content []byte) (note, error) {
 		return note{}, fmt.Errorf("it is damaged: %q is no state", n.State)
 	case (n.State == ended) != (n.Receipt.Status != ""):
 		return note{}, errors.New("it is damaged: state and receipt contradict each other")
+	case n.State != begun && (n.Why != "" || n.Facts != nil):
+		return note{}, errors.New("it is damaged: it tells of progress with what is not under way")
 	case n.State == ended && n.Receipt.Key != n.Key:
 		return note{}, errors.New("it is damaged: its receipt is of another task")
 	}

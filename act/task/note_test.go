@@ -60,7 +60,7 @@ func TestCaptureKeepsBothEnds(t *testing.T) {
 // What is repeatable by its nature does not hang on the flag.
 func TestRepeatable(t *testing.T) {
 	for kind, want := range map[string]bool{"http": false, "exec": false, "terraform-plan": true, "terraform-apply": false, "failover": true} {
-		if repeatable(lifeboat.Task{Kind: kind}) != want {
+		if (&Crew{}).repeatable(lifeboat.Task{Kind: kind}) != want {
 			t.Errorf("%s", kind)
 		}
 	}

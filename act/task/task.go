@@ -1,5 +1,6 @@
 // Package task carries out what a playbook does beside orders: it calls an address, runs one of the plan's commands, lets
-// Terraform plan and apply, and changes a dependency over to another endpoint.
+// Terraform plan and apply, and changes a dependency over to another endpoint. A [Worker] of another package adds kinds, such
+// as a withdrawal, which are then noted, bounded and scrubbed like these.
 //
 // A [Crew] takes a task on and answers at once, because a command may take an hour and the flow must not wait for it. The
 // work is done by a few at a time; the flow asks how it stands, and is woken when something ended.
@@ -7,7 +8,8 @@
 // What makes it safe to ask is a note for each key in the data directory, synced before the work begins and again when it
 // has ended. After a crash the note says what is true: nothing was begun, so it may be sent; it was taken on and not begun,
 // so the crew goes on with it; it was begun and its end is not known, so it is done again only if the owner said that this
-// does no harm, and otherwise a person must look; or it ended, and this is its receipt. Notes are evidence like the journal
+// does no harm or its worker first looks what became of it, and otherwise a person must look; or it ended, and this is its
+// receipt. Notes are evidence like the journal
 // and are never removed: a few kilobytes for each task ever performed.
 //
 // The crew decides nothing. Who may have a task performed is asked, and the intent written, before it hears of it. It keeps
@@ -15,11 +17,14 @@
 package task
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,11 +33,12 @@ import (
 	"lifeboat/plan"
 )
 
-// Kinds of tasks that a crew performs.
-var Kinds = []string{"http", "exec", "terraform-plan", "terraform-apply", "failover"}
+// own are the kinds of tasks that every crew performs.
+var own = []string{"http", "exec", "terraform-plan", "terraform-apply", "failover"}
 
 const (
-	atOnceMax = 4              // tasks under way at the same time
+	atOnceMax = 4              // tasks of our own kinds under way at the same time
+	workMax   = 16             // tasks of workers: they mostly wait for somebody else, and must not hold up a failover
 	tasksMax  = 64             // that are under way or wait for their turn; one more is refused
 	limitMax  = 24 * time.Hour // for one task, whatever its step says
 )
@@ -65,6 +71,8 @@ type Options struct {
 	Wake func()
 	// Transport carries calls; a plain one when nil.
 	Transport *http.Transport
+	// Workers perform the kinds of tasks that this package does not know.
+	Workers map[string]Worker
 }
 
 // Endpoints of the plan's dependencies.
@@ -85,10 +93,11 @@ type Crew struct {
 
 	ctx   context.Context // ends when the crew goes home
 	stop  context.CancelFunc
-	slots chan struct{}
+	slots chan struct{} // of our own kinds
+	desks chan struct{} // of the workers' kinds
 	wait  sync.WaitGroup
 	mu    sync.Mutex                         // guards under, and that a key is taken on once
-	under map[lifeboat.Key]*lifeboat.Receipt // nil while it is under way; the receipt when its end could not be noted
+	under map[lifeboat.Key]*lifeboat.Receipt // nil, or how far it has come; the receipt when its end could not be noted
 }
 
 // Open makes a crew that knows what its notes say.
@@ -99,13 +108,18 @@ func Open(o Options) (*Crew, error) {
 			Money: "no task was performed", Next: "mend the rights or the disk, then start again", Err: err}
 	}
 	c := &Crew{Options: o, notes: kept, scrub: newScrubber(o.Plan),
-		slots: make(chan struct{}, atOnceMax), under: map[lifeboat.Key]*lifeboat.Receipt{}}
+		slots: make(chan struct{}, atOnceMax), desks: make(chan struct{}, workMax), under: map[lifeboat.Key]*lifeboat.Receipt{}}
 	c.transport = oneCallEach(o.Transport)
 	if o.Endpoints != nil {
 		c.transport = o.Endpoints.RoundTripper(c.transport)
 	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	return c, nil
+}
+
+// Kinds of tasks that the crew performs.
+func (c *Crew) Kinds() []string {
+	return slices.Concat(own, slices.Sorted(maps.Keys(c.Workers)))
 }
 
 // Close stops what is under way and waits until it has. The next start finds it begun without an end, as after a crash.
@@ -153,7 +167,7 @@ func (c *Crew) Ask(_ context.Context, _ time.Time, key lifeboat.Key, t lifeboat.
 		return lifeboat.Receipt{}, err
 	case known:
 		return c.stands(n, t), nil
-	case c.Shared && !repeatable(t):
+	case c.Shared && !c.repeatable(t):
 		return lost(key, "it may have been begun on another machine, whose notes are not here; a person must look"), nil
 	}
 	return lifeboat.Receipt{}, lifeboat.ErrAbsent
@@ -170,7 +184,7 @@ func (c *Crew) stands(n note, t lifeboat.Task) lifeboat.Receipt {
 		return accepted(n.Key)
 	case n.State == ended:
 		return n.Receipt
-	case n.State == begun && !repeatable(t):
+	case n.State == begun && !c.repeatable(t):
 		return lost(n.Key, "it was under way when lifeboat stopped; a person must look what became of it")
 	case len(c.under) >= tasksMax:
 		return accepted(n.Key) // its turn comes at a later question
@@ -186,14 +200,11 @@ func (c *Crew) stands(n note, t lifeboat.Task) lifeboat.Receipt {
 	return accepted(n.Key)
 }
 
-// A work is a task ready to be done.
-type work struct {
-	limit time.Duration // zero for the kind's own
-	do    func(ctx context.Context) lifeboat.Receipt
-}
-
 // prepare reads the step's text, so that what cannot be right is refused before anything is noted.
-func (c *Crew) prepare(key lifeboat.Key, t lifeboat.Task) (work, error) {
+func (c *Crew) prepare(key lifeboat.Key, t lifeboat.Task) (Work, error) {
+	if w := c.Workers[t.Kind]; w != nil {
+		return w.Prepare(key, t)
+	}
 	switch t.Kind {
 	case "http":
 		return c.call(key, t)
@@ -206,16 +217,20 @@ func (c *Crew) prepare(key lifeboat.Key, t lifeboat.Task) (work, error) {
 	case "failover":
 		return c.failover(key, t)
 	}
-	return work{}, fmt.Errorf("nobody here performs a task of kind %q", t.Kind)
+	return Work{}, fmt.Errorf("nobody here performs a task of kind %q", t.Kind)
 }
 
 // begin is called with mu held.
-func (c *Crew) begin(n note, kind string, w work) {
-	if w.limit <= 0 {
-		w.limit = limits[kind]
+func (c *Crew) begin(n note, kind string, w Work) {
+	if w.Limit <= 0 {
+		w.Limit = cmp.Or(limits[kind], limitMax)
 	}
-	w.limit = min(w.limit, limitMax)
+	w.Limit = min(w.Limit, limitMax)
 	c.under[n.Key] = nil
+	if n.Why != "" {
+		so := n.progress()
+		c.under[n.Key] = &so
+	}
 	c.wait.Go(func() {
 		receipt, err := c.carryOut(n, w)
 		c.end(n.Key, receipt, err)
@@ -224,10 +239,14 @@ func (c *Crew) begin(n note, kind string, w work) {
 
 // carryOut does the work between two notes. A receipt with an error is one that could not be noted; an error alone says that
 // the end is open.
-func (c *Crew) carryOut(n note, w work) (*lifeboat.Receipt, error) {
+func (c *Crew) carryOut(n note, w Work) (*lifeboat.Receipt, error) {
+	slots := c.slots
+	if c.Workers[n.Kind] != nil {
+		slots = c.desks
+	}
 	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
 	case <-c.ctx.Done():
 		return nil, c.ctx.Err()
 	}
@@ -239,24 +258,60 @@ func (c *Crew) carryOut(n note, w work) (*lifeboat.Receipt, error) {
 			return nil, err
 		}
 	}
+	progress := Progress{At: n.At, Again: n.State == begun || c.Shared, Facts: n.Facts}
 	n.State = begun
 	if err := c.notes.write(n); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, w.limit)
+	progress.Keep = func(why string, facts map[string]string) error {
+		n.Why, n.Facts = shorten(c.scrub.clean(why), whyMax), facts
+		return c.note(n)
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, w.Limit)
 	defer cancel()
-	receipt := w.do(ctx)
+	receipt := c.bounded(n.Key, w.Do(ctx, progress))
 	if c.ctx.Err() != nil && receipt.Status != lifeboat.Performed {
 		return nil, c.ctx.Err() // it was cut off by us, and did not fail of itself
 	}
-	receipt.Output, receipt.Why = shorten(c.scrub.clean(receipt.Output), outputMax), shorten(c.scrub.clean(receipt.Why), whyMax)
-	n.State, n.Receipt = ended, receipt
+	n.State, n.Receipt, n.Why, n.Facts = ended, receipt, "", nil
 	return &receipt, c.notes.write(n)
+}
+
+// note makes durable how far a task has come, and lets the flow hear of it.
+func (c *Crew) note(n note) error {
+	if sizeOf(n.Facts) > factsMax {
+		return fmt.Errorf("keep the progress of a task: it is longer than %d bytes", factsMax)
+	}
+	if err := c.notes.write(n); err != nil {
+		return err
+	}
+	so := n.progress()
+	c.mu.Lock()
+	c.under[n.Key] = &so
+	c.mu.Unlock()
+	if c.Wake != nil {
+		c.Wake()
+	}
+	return nil
+}
+
+// bounded is a receipt as it may be kept and told. One that does not say how the task ended leaves that open.
+func (c *Crew) bounded(key lifeboat.Key, r lifeboat.Receipt) lifeboat.Receipt {
+	switch {
+	case r.Status != lifeboat.Performed && r.Status != lifeboat.NotPerformed && !r.Lost:
+		r = lost(key, cmp.Or(r.Why, "nobody said how it ended")+"; a person must look")
+	case sizeOf(r.Facts) > factsMax && r.Status != lifeboat.Performed:
+		r.Facts = nil
+	case sizeOf(r.Facts) > factsMax:
+		r.Facts, r.Why = nil, fmt.Sprintf("what was found out is longer than %d bytes and could not be kept", factsMax)
+	}
+	r.Key, r.Output, r.Why = key, shorten(c.scrub.clean(r.Output), outputMax), shorten(c.scrub.clean(r.Why), whyMax)
+	return r
 }
 
 func (c *Crew) end(key lifeboat.Key, receipt *lifeboat.Receipt, err error) {
 	c.mu.Lock()
-	delete(c.under, key)
+	delete(c.under, key) // and what was kept of its progress, which the note has
 	if receipt != nil && err != nil {
 		c.under[key] = receipt
 	}
@@ -267,8 +322,11 @@ func (c *Crew) end(key lifeboat.Key, receipt *lifeboat.Receipt, err error) {
 }
 
 // repeatable tasks may be begun a second time under their key: those of which the owner says so, and those that by their
-// nature only look, or lead to the same end twice.
-func repeatable(t lifeboat.Task) bool {
+// nature only look, or lead to the same end twice, or whose worker looks first.
+func (c *Crew) repeatable(t lifeboat.Task) bool {
+	if w := c.Workers[t.Kind]; w != nil && w.LooksFirst(t.Kind) {
+		return true
+	}
 	return t.Repeatable || t.Kind == "terraform-plan" || t.Kind == "failover"
 }
 

@@ -622,17 +622,17 @@ func TestThroughTheFlow(t *testing.T) {
 
 // Whatever stands in a journal, a crew answers in one sentence and does nothing that is not allowed.
 func FuzzPerform(f *testing.F) {
-	for _, seed := range []string{`{"command":"x"}`, `{"url":"https://${A}"}`, `{"dir":"..","by":"a","hash":"00"}`, `{"dependency":"a","to":"b"}`, `null`, `[`, `{"dir":"/","by":""} {}`} {
-		for _, kind := range append(task.Kinds, "unknown") {
-			f.Add(kind, seed)
-		}
-	}
 	crew, err := task.Open(task.Options{Plan: &plan.Plan{}, PlanDir: f.TempDir(), DataDir: f.TempDir(), Clock: hasty{}, Terraform: "/nowhere/terraform",
 		Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network here") }}})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Cleanup(crew.Close)
+	for _, seed := range []string{`{"command":"x"}`, `{"url":"https://${A}"}`, `{"dir":"..","by":"a","hash":"00"}`, `{"dependency":"a","to":"b"}`, `null`, `[`, `{"dir":"/","by":""} {}`} {
+		for _, kind := range append(crew.Kinds(), "unknown") {
+			f.Add(kind, seed)
+		}
+	}
 	n := 0
 	f.Fuzz(func(t *testing.T, kind, spec string) {
 		n++

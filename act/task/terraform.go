@@ -36,15 +36,15 @@ type change struct {
 	Timeout plan.Duration `json:"timeout,omitempty"`
 }
 
-func (c *Crew) planning(key lifeboat.Key, t lifeboat.Task) (work, error) {
+func (c *Crew) planning(key lifeboat.Key, t lifeboat.Task) (Work, error) {
 	step, dir, err := c.readChange(t)
 	if err == nil && step.Hash != "" {
 		err = errors.New("a plan that is to be made has no hash yet")
 	}
 	if err != nil {
-		return work{}, err
+		return Work{}, err
 	}
-	return work{limit: time.Duration(step.Timeout), do: func(ctx context.Context) lifeboat.Receipt {
+	return Work{Limit: time.Duration(step.Timeout), Do: func(ctx context.Context, _ Progress) lifeboat.Receipt {
 		saved, err := c.plan(ctx, key, step, dir)
 		if err != nil {
 			return refusedBy("the plan was not made", key, err)
@@ -55,15 +55,15 @@ func (c *Crew) planning(key lifeboat.Key, t lifeboat.Task) (work, error) {
 	}}, nil
 }
 
-func (c *Crew) applying(key lifeboat.Key, t lifeboat.Task) (work, error) {
+func (c *Crew) applying(key lifeboat.Key, t lifeboat.Task) (Work, error) {
 	step, dir, err := c.readChange(t)
 	if err != nil {
-		return work{}, err
+		return Work{}, err
 	}
 	if content, err := hex.DecodeString(step.Hash); err != nil || len(content) != sha256.Size {
-		return work{}, errors.New("no plan was approved: the step has no hash")
+		return Work{}, errors.New("no plan was approved: the step has no hash")
 	}
-	return work{limit: time.Duration(step.Timeout), do: func(ctx context.Context) lifeboat.Receipt {
+	return Work{Limit: time.Duration(step.Timeout), Do: func(ctx context.Context, _ Progress) lifeboat.Receipt {
 		return c.apply(ctx, key, step, dir)
 	}}, nil
 }
