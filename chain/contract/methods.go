@@ -1,0 +1,70 @@
+package contract
+
+// ERC20 is any fungible token (ERC-20).
+var ERC20 = struct {
+	Name, Symbol, Decimals, TotalSupply, BalanceOf, Allowance, Transfer, Approve *Method
+}{
+	Name:        New("name() (string)"),
+	Symbol:      New("symbol() (string)"),
+	Decimals:    New("decimals() (uint8)"),
+	TotalSupply: New("totalSupply() (uint256)"),
+	BalanceOf:   New("balanceOf(address) (uint256)"),
+	Allowance:   New("allowance(address,address) (uint256)"),
+	Transfer:    New("transfer(address,uint256) (bool)"),
+	Approve:     New("approve(address,uint256) (bool)"),
+}
+
+// ERC4626 is a tokenised vault (ERC-4626).
+var ERC4626 = struct {
+	Asset, TotalAssets, ConvertToAssets, MaxWithdraw, MaxRedeem, PreviewRedeem, Redeem *Method
+}{
+	Asset:           New("asset() (address)"),
+	TotalAssets:     New("totalAssets() (uint256)"),
+	ConvertToAssets: New("convertToAssets(uint256) (uint256)"),
+	MaxWithdraw:     New("maxWithdraw(address) (uint256)"),
+	MaxRedeem:       New("maxRedeem(address) (uint256)"),
+	PreviewRedeem:   New("previewRedeem(uint256) (uint256)"),
+	Redeem:          New("redeem(uint256,address,address) (uint256)"),
+}
+
+// AavePool is the pool of an Aave v3 market. VirtualBalance is there since v3.1.
+var AavePool = struct {
+	Provider, Reserves, Account, EMode, VirtualBalance, Supply, Borrow, Withdraw, Repay, RepayWithATokens *Method
+}{
+	Provider:         New("ADDRESSES_PROVIDER() (address)"),
+	Reserves:         New("getReservesList() (address[])"),
+	Account:          New("getUserAccountData(address) (uint256,uint256,uint256,uint256,uint256,uint256)"),
+	EMode:            New("getUserEMode(address) (uint256)"),
+	VirtualBalance:   New("getVirtualUnderlyingBalance(address) (uint128)"),
+	Supply:           New("supply(address,uint256,address,uint16)"),
+	Borrow:           New("borrow(address,uint256,uint256,uint16,address)"),
+	Withdraw:         New("withdraw(address,uint256,address) (uint256)"),
+	Repay:            New("repay(address,uint256,uint256,address) (uint256)"),
+	RepayWithATokens: New("repayWithATokens(address,uint256,uint256) (uint256)"),
+}
+
+// AaveProvider says where the parts of an Aave v3 market are.
+var AaveProvider = struct{ Oracle, Data *Method }{
+	Oracle: New("getPriceOracle() (address)"),
+	Data:   New("getPoolDataProvider() (address)"),
+}
+
+// AaveOracle is what an Aave v3 market takes prices from.
+var AaveOracle = struct{ Unit, Prices, Source *Method }{
+	Unit:   New("BASE_CURRENCY_UNIT() (uint256)"),
+	Prices: New("getAssetsPrices(address[]) (uint256[])"),
+	Source: New("getSourceOfAsset(address) (address)"),
+}
+
+// AaveData is the data provider of an Aave v3 market.
+var AaveData = struct {
+	Tokens, Config, Paused, Caps, Supplied, Borrowed, User *Method
+}{
+	Tokens:   New("getReserveTokensAddresses(address) (address,address,address)"),
+	Config:   New("getReserveConfigurationData(address) (uint256,uint256,uint256,uint256,uint256,bool,bool,bool,bool,bool)"),
+	Paused:   New("getPaused(address) (bool)"),
+	Caps:     New("getReserveCaps(address) (uint256,uint256)"),
+	Supplied: New("getATokenTotalSupply(address) (uint256)"),
+	Borrowed: New("getTotalDebt(address) (uint256)"),
+	User:     New("getUserReserveData(address,address) (uint256,uint256,uint256,uint256,uint256,uint256,uint256,uint40,bool)"),
+}
