@@ -68,3 +68,27 @@ var AaveData = struct {
 	Borrowed: New("getTotalDebt(address) (uint256)"),
 	User:     New("getUserReserveData(address,address) (uint256,uint256,uint256,uint256,uint256,uint256,uint256,uint40,bool)"),
 }
+
+// Aggregator is a price feed (Chainlink's AggregatorV3Interface). Aggregator, Least and Most are there where Chainlink itself
+// runs the feed: the proxy says which aggregator stands behind it, and that one says its bounds.
+var Aggregator = struct{ LatestRound, Decimals, Aggregator, Least, Most *Method }{
+	LatestRound: New("latestRoundData() (uint80,int256,uint256,uint256,uint80)"),
+	Decimals:    New("decimals() (uint8)"),
+	Aggregator:  New("aggregator() (address)"),
+	Least:       New("minAnswer() (int192)"),
+	Most:        New("maxAnswer() (int192)"),
+}
+
+// UniswapV2 is a pair, which is also the token of its shares, and the router.
+var UniswapV2 = struct {
+	Token0, Token1, Reserves, TotalSupply, SwapExact, RemoveLiquidity, Factory, PairOf *Method
+}{
+	Token0:          New("token0() (address)"),
+	Token1:          New("token1() (address)"),
+	Reserves:        New("getReserves() (uint112,uint112,uint32)"),
+	TotalSupply:     New("totalSupply() (uint256)"),
+	SwapExact:       New("swapExactTokensForTokens(uint256,uint256,address[],address,uint256) (uint256[])"),
+	RemoveLiquidity: New("removeLiquidity(address,address,uint256,uint256,uint256,address,uint256) (uint256,uint256)"),
+	Factory:         New("factory() (address)"),
+	PairOf:          New("getPair(address,address) (address)"),
+}

@@ -354,7 +354,7 @@ func (x *aaveExit) unwind(collateral []int) error {
 			return err
 		}
 		if x.o.wallet[i].Sign() > 0 {
-			if err := x.repay(i, nil); err != nil {
+			if err := x.repayWhatThereIs(i); err != nil {
 				return err
 			}
 		}
@@ -445,7 +445,15 @@ func (x *aaveExit) round(collateral []int, debt int) error {
 	}
 	x.o.wallet[from] = new(big.Int).Sub(x.o.wallet[from], amount)
 	x.o.wallet[debt] = new(big.Int).Add(x.o.wallet[debt], least)
-	return x.repay(debt, nil)
+	return x.repayWhatThereIs(debt)
+}
+
+// repayWhatThereIs without a note that it is not all: the rounds go on.
+func (x *aaveExit) repayWhatThereIs(debt int) error {
+	notes := len(x.plan.Notes)
+	err := x.repay(debt, nil)
+	x.plan.Notes = x.plan.Notes[:notes]
+	return err
 }
 
 // largestRoom is the collateral of which most can leave at once, by worth. What is as much as nothing, a thousandth of the debt, is nothing: a

@@ -18,8 +18,8 @@ import (
 	"lifeboat/chain"
 )
 
-// Adapter of one protocol at one address. Implementations are safe for concurrent use. Each of their methods reads at one block: at, or the newest
-// that the nodes agree on when nil.
+// Adapter of one protocol at one address. Implementations are safe for concurrent use. Each of their methods reads at one block:
+// at, or the newest that the nodes agree on when nil.
 type Adapter interface {
 	// Name that the owner gave it.
 	Name() string
@@ -27,15 +27,15 @@ type Adapter interface {
 	Positions(ctx context.Context, r chain.Reader, at *chain.Block, owner common.Address) ([]Position, error)
 }
 
-// Measurer is an adapter with something to say to triggers.
+// Measurer has something to say to triggers, about a market and about owners in it.
 type Measurer interface {
-	Adapter
+	Name() string
 	Measures(ctx context.Context, r chain.Reader, at *chain.Block, owners ...common.Address) ([]Measure, error)
 }
 
-// Exiter is an adapter that knows the way out.
+// Exiter knows the way out.
 type Exiter interface {
-	Adapter
+	Name() string
 	// Exit plans the calls that the owner would send, one after the other in one transaction, to do what is asked in this
 	// order. What cannot be done at all is an error; what can be done only in part is in the plan's notes.
 	Exit(ctx context.Context, r chain.Reader, at *chain.Block, owner common.Address, asks ...Ask) (Plan, error)
@@ -109,6 +109,8 @@ const (
 	SharePrice          = "share_price"          // of a vault: assets for one share
 	TotalAssets         = "total_assets"         // of a vault or a market: what it keeps for everybody
 	Queued              = "queued"               // of an account: what waits to be paid out
+	HalfLife            = "half_life"            // of cover: seconds until half of it is gone, at most Never; see Melt
+	TimeLeft            = "time_left"            // seconds until cover is below 1, at most Never
 )
 
 // Limits of measures that have none by nature, so that a condition such as `< 1.2` can be written about them.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/shopspring/decimal"
 
 	"lifeboat/chain"
 	"lifeboat/chain/contract"
@@ -81,8 +82,7 @@ func at(name string) (address common.Address) {
 }
 
 func amount(n float64, decimals int) *big.Int {
-	whole, _ := new(big.Float).Mul(big.NewFloat(n), new(big.Float).SetInt(power(decimals))).Int(nil)
-	return whole
+	return decimal.NewFromFloat(n).Shift(int32(decimals)).BigInt()
 }
 
 // aaveWorld is a market of WETH and USDC with the figures of an account, as Aave's data provider says them.
