@@ -40,12 +40,14 @@ type Request struct {
 
 // Factor is a second factor that was verified: the evidence of it, never the secret.
 type Factor struct {
-	Kind string `json:"kind"` // totp, webauthn or duo
-	ID   string `json:"id"`   // of the credential or of the transaction
+	Kind string `json:"kind"` // totp, webauthn, duo or wallet
+	ID   string `json:"id"`   // of the credential or of the transaction; the address of the wallet
 	// Content is the SHA-256, in hex, of what was shown and signed for.
 	Content string `json:"content"`
 	// Counter goes up with every use of a TOTP secret or an authenticator; what was used once is never accepted again.
 	Counter int64 `json:"counter,omitempty"`
+	// Signature of a wallet, in hex: of the transaction that the proposal holds, which carries it in public once it is executed.
+	Signature string `json:"signature,omitempty"`
 }
 
 // Bound is an act that an owner approves in advance: one order within these limits, once.

@@ -15,7 +15,7 @@ type Record struct {
 	Incidents lifeboat.Incidents
 	Runs      []RecordedRun
 	Orders    []RecordedOrder
-	Questions []Question                  // without an answer
+	Questions []Question                  // open
 	Readings  map[string]lifeboat.Reading // :: SERIES@source → the last good one
 	Active    []lifeboat.Firing           // fired and not cleared, oldest first
 	Held      lifeboat.Quarantined
@@ -51,6 +51,10 @@ type Question struct {
 	// Content is the digest of what a yes permits, and Factor the second factor that it takes; "" for none.
 	Content string `json:"content,omitempty"`
 	Factor  string `json:"factor,omitempty"`
+	// Answered are those who have said yes so far, where that is not enough.
+	Answered []string `json:"answered,omitempty"`
+	// Proposal is what a yes permits; nil where nothing was frozen.
+	Proposal *lifeboat.Proposal `json:"proposal,omitempty"`
 }
 
 // Apply folds one entry into the record.
@@ -79,7 +83,7 @@ func (r *Record) Apply(at time.Time, e lifeboat.Event) {
 	case lifeboat.StepFinished:
 		r.settle(func(q Question) bool { return q.Run == e.Run && q.Step == e.Step && !r.lost[q.Key] })
 	case lifeboat.Answer:
-		r.settle(func(q Question) bool { return string(q.Key) == e.Question })
+		r.answered(e)
 	case lifeboat.Decision:
 		if e.Verdict != lifeboat.Ask { // the firing is decided: nobody is asked about it any more
 			r.settle(func(q Question) bool { return q.Run == "" && q.Key == lifeboat.Key(e.Question) })
@@ -112,8 +116,27 @@ func (r *Record) intent(at time.Time, e lifeboat.Intent) {
 	}
 	if e.Message != nil && e.Message.Question {
 		r.Questions = append(r.Questions, Question{Key: e.Key, At: at, Run: e.Run, Step: e.Step, To: e.Message.To, Text: e.Message.Text,
-			Content: e.Message.Content, Factor: e.Message.Factor})
+			Content: e.Message.Content, Factor: e.Message.Factor, Proposal: e.Message.Proposal})
 	}
+	if e.Act == lifeboat.PerformTask || e.Act == lifeboat.PlaceOrder { // enough have said yes: what asked them goes on
+		r.settle(func(q Question) bool {
+			return q.Run == e.Run && q.Step == e.Step && len(q.Answered) > 0 && !r.lost[q.Key]
+		})
+	}
+}
+
+// answered settles a question by a no, or when nobody is left to answer it. How many must say yes is not known here: a question of several
+// stays open until what asked it goes on.
+func (r *Record) answered(e lifeboat.Answer) {
+	for i := range r.Questions {
+		q := &r.Questions[i]
+		if string(q.Key) == e.Question && e.Yes && !slices.Contains(q.Answered, e.By) {
+			q.Answered = append(q.Answered, e.By)
+		}
+	}
+	r.settle(func(q Question) bool {
+		return string(q.Key) == e.Question && (!e.Yes || r.lost[q.Key] || len(q.Answered) >= len(q.To))
+	})
 }
 
 func (r *Record) receipt(e lifeboat.Receipt) {

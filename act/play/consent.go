@@ -20,6 +20,7 @@ import (
 type inquiry struct {
 	by, text string
 	proposal *lifeboat.Proposal
+	least    int // yeses that it takes at the least, whatever the mandate says; 0 leaves it to that
 }
 
 // A permit is what a yes lets a step do: these orders, until then.
@@ -54,7 +55,7 @@ func gate(p *Player, at time.Time, r *run, n *node) said {
 		out.values = map[string]float64{shareOf: float64(a.Smaller)}
 		return over(out)
 	case a.OnTimeout == "escalate" && n.act(second) == nil:
-		i, fault := p.question(r, n, second, inquiry{a.EscalateTo, r.asks(*a), asked.Message.Proposal})
+		i, fault := p.question(r, n, second, inquiry{by: a.EscalateTo, text: r.asks(*a), proposal: asked.Message.Proposal})
 		if fault != nil {
 			return over(fault)
 		}
@@ -211,7 +212,7 @@ func (p *Player) question(r *run, n *node, key lifeboat.Key, q inquiry) (lifeboa
 	if why, no := r.refused[key]; no {
 		return lifeboat.Intent{}, failed(refused, "not asked: %s", why)
 	}
-	terms, err := approve.TermsOf(p.plan, q.by, r.By)
+	terms, err := p.termsOf(r, q.by, q.least)
 	if err != nil {
 		return lifeboat.Intent{}, failed(refused, "%s", err)
 	}
@@ -230,9 +231,24 @@ func (p *Player) question(r *run, n *node, key lifeboat.Key, q inquiry) (lifeboa
 	return i, nil
 }
 
+// termsOf those who are asked, of whom no fewer than so many must say yes.
+func (p *Player) termsOf(r *run, by string, least int) (approve.Terms, error) {
+	terms, err := approve.TermsOf(p.plan, by, r.By)
+	if err == nil && len(terms.To) < least {
+		err = fmt.Errorf("it takes %d signatures, and the plan has %d who could give one as %q", least, len(terms.To), by)
+	}
+	terms.Need = max(terms.Need, least)
+	return terms, err
+}
+
 // judged says how those who were asked have decided, or whom it waits for.
 func (p *Player) judged(at time.Time, r *run, n *node, by string, asked *act) said {
-	terms, err := approve.TermsOf(p.plan, by, r.By)
+	return p.judgedBy(at, r, n, by, 0, asked)
+}
+
+// judgedBy is judged where it takes no fewer yeses than so many.
+func (p *Player) judgedBy(at time.Time, r *run, n *node, by string, least int, asked *act) said {
+	terms, err := p.termsOf(r, by, least)
 	if err != nil {
 		return over(failed(refused, "%s", err))
 	}
@@ -297,7 +313,7 @@ func (p *Player) permitted(at time.Time, r *run, n *node) (s said, ready bool) {
 		if waiting != "" {
 			return waits("%s", waiting), false
 		}
-		i, fault := p.question(r, n, key, inquiry{granted.from.By, "The yes to this step has expired before it could be carried out. Approve it again?", proposal})
+		i, fault := p.question(r, n, key, inquiry{by: granted.from.By, text: "The yes to this step has expired before it could be carried out. Approve it again?", proposal: proposal})
 		if fault != nil {
 			return over(fault), false
 		}
@@ -352,7 +368,7 @@ func (p *Player) consentTwice(at time.Time, r *run, n *node, q inquiry) (*act, s
 			}
 			return nil, acts(i)
 		}
-		if s := p.judged(at, r, n, q.by, asked); s.out == nil || s.out.status != lifeboat.Done {
+		if s := p.judgedBy(at, r, n, q.by, q.least, asked); s.out == nil || s.out.status != lifeboat.Done {
 			return nil, s
 		}
 		if at.Before(asked.Message.Proposal.Until) {

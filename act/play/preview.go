@@ -98,6 +98,8 @@ func (v *preview) through(n *node) {
 			v.check(inner)
 		case "order", "rebalance":
 			v.trade(inner)
+		case "exit":
+			v.exit(inner)
 		}
 		v.through(inner)
 	}
@@ -119,6 +121,16 @@ func (v *preview) check(n *node) {
 	} else if s.out.status != lifeboat.Done {
 		v.stop(n, "%s", s.out.why)
 	}
+}
+
+// exit says what would be planned. Whether it would go through only a simulation can say, which takes a chain.
+func (v *preview) exit(n *node) {
+	o, err := v.plan.ExitOrder(*n.step.Exit)
+	if err != nil {
+		v.stop(n, "%s", err)
+		return
+	}
+	v.note(n, "it would %s; it is simulated when the step begins, and was not here", exitTold(o))
 }
 
 // trade examines what a step would send now, sales first.

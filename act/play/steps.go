@@ -50,6 +50,7 @@ var kinds = map[string]kind{
 	"exec":        {work: task},
 	"failover":    {work: task},
 	"terraform":   {work: inPhases},
+	"exit":        {work: inPhases},
 	"": {work: func(*Player, time.Time, *run, *node) said {
 		return over(failed(refused, "the step has no kind"))
 	}},

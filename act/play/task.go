@@ -1,9 +1,12 @@
 package play
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"lifeboat"
@@ -109,9 +112,11 @@ type phases struct {
 	plan, apply string // kinds of the two tasks
 	by          string // whose yes lies between them; "" when the plan has authorised it beforehand
 	ask         string // the question, for a person
-	// signed says that the second one needs what came with the answers.
+	// signed says that the second one needs what came with the answers. The first one then says in its facts under "threshold"
+	// how many must have signed at the least.
 	signed bool
-	spec   func(pinned) json.RawMessage // the step's own text, with what is pinned of it
+	lasts  time.Duration                         // how long a yes counts; phasesFor when zero
+	spec   func(pinned) (json.RawMessage, error) // the step's own text, with what is pinned of it
 }
 
 // pinned is what both tasks are told beside the step's own text.
@@ -119,18 +124,23 @@ type pinned struct {
 	within
 	Hash    string            `json:"hash,omitempty"`    // of what was worked out
 	Planned map[string]string `json:"planned,omitempty"` // the other facts about it
+
+	plan  *plan.Plan      // in force, by which the first task is told what the step's names stand for
+	first json.RawMessage // what the first task was told; nil before that
 }
 
 // phasesOf a step; nil for one that has no two phases.
 func phasesOf(s plan.Step) *phases {
 	switch {
 	case s.Terraform != nil:
-		return &phases{plan: "terraform-plan", apply: "terraform-apply", by: s.Terraform.By, ask: "Apply this plan?", spec: func(p pinned) json.RawMessage {
+		return &phases{plan: "terraform-plan", apply: "terraform-apply", by: s.Terraform.By, ask: "Apply this plan?", spec: func(p pinned) (json.RawMessage, error) {
 			return spec(struct {
 				*plan.Terraform
 				pinned
-			}{s.Terraform, p})
+			}{s.Terraform, p}), nil
 		}}
+	case s.Exit != nil:
+		return exitPhases(*s.Exit)
 	}
 	return nil
 }
@@ -145,7 +155,11 @@ func inPhases(p *Player, at time.Time, r *run, n *node) said {
 	limit := within{n.step.Timeout}
 	planned := n.act(planKey)
 	if planned == nil {
-		return p.perform(r, n, planKey, lifeboat.Task{Kind: ph.plan, Repeatable: true, Spec: ph.spec(pinned{within: limit})})
+		first, err := ph.spec(pinned{within: limit, plan: p.plan})
+		if err != nil {
+			return over(failed(refused, "%s", err))
+		}
+		return p.perform(r, n, planKey, lifeboat.Task{Kind: ph.plan, Repeatable: true, Spec: first})
 	}
 	facts := planned.receipt.Facts
 	switch {
@@ -156,12 +170,19 @@ func inPhases(p *Player, at time.Time, r *run, n *node) said {
 	case facts["hash"] == "":
 		return over(failed("transient", "what was worked out has no hash to approve"))
 	}
-	apply := lifeboat.Task{Kind: ph.apply, Shown: planned.receipt.Output, Spec: ph.spec(pinned{limit, facts["hash"], others(facts)})}
+	second, err := ph.spec(pinned{within: limit, Hash: facts["hash"], Planned: others(facts), plan: p.plan, first: planned.Task.Spec})
+	if err != nil {
+		return over(failed(refused, "%s", err))
+	}
+	apply := lifeboat.Task{Kind: ph.apply, Shown: planned.receipt.Output, Spec: second}
 	if ph.by == "" {
 		return p.perform(r, n, applyKey, apply)
 	}
 	q := inquiry{by: ph.by, text: ph.ask}
-	q.proposal = &lifeboat.Proposal{Run: r.Run, Step: n.path, Playbook: r.Playbook, Hash: r.Hash, Task: &apply, Until: at.Add(phasesFor)}
+	if q.least, err = signaturesOf(ph, facts); err != nil {
+		return over(failed("transient", "%s", err))
+	}
+	q.proposal = &lifeboat.Proposal{Run: r.Run, Step: n.path, Playbook: r.Playbook, Hash: r.Hash, Task: &apply, Until: at.Add(cmp.Or(ph.lasts, phasesFor))}
 	asked, s := p.consentTwice(at, r, n, q)
 	if asked == nil {
 		return s
@@ -170,6 +191,18 @@ func inPhases(p *Player, at time.Time, r *run, n *node) said {
 		apply.Consent = asked.consent()
 	}
 	return p.perform(r, n, applyKey, apply)
+}
+
+// signaturesOf is how many must sign what was worked out, as the first task found; 0 where signatures are not what it takes.
+func signaturesOf(ph *phases, facts map[string]string) (int, error) {
+	if !ph.signed {
+		return 0, nil
+	}
+	least, err := strconv.Atoi(facts["threshold"])
+	if err != nil || least < 1 {
+		return 0, errors.New("what was worked out does not say how many must sign it")
+	}
+	return least, nil
 }
 
 // others are the facts beside those that every first phase has.

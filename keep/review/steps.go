@@ -82,6 +82,7 @@ func (s *story) again(at time.Time, e lifeboat.StepFinished) string {
 
 func taskName(kind string) string {
 	return map[string]string{"http": "a call", "exec": "a command", "terraform-plan": "a Terraform plan is made", "terraform-apply": "the approved Terraform plan is applied",
+		"exit-plan": "an exit is worked out and simulated", "exit-apply": "the exit is brought to the chain",
 		"failover": "endpoints are changed over"}[kind]
 }
 
