@@ -16,7 +16,7 @@ var ERC20 = struct {
 
 // ERC4626 is a tokenised vault (ERC-4626).
 var ERC4626 = struct {
-	Asset, TotalAssets, ConvertToAssets, MaxWithdraw, MaxRedeem, PreviewRedeem, Redeem *Method
+	Asset, TotalAssets, ConvertToAssets, MaxWithdraw, MaxRedeem, PreviewRedeem, PreviewWithdraw, Redeem, Withdraw *Method
 }{
 	Asset:           New("asset() (address)"),
 	TotalAssets:     New("totalAssets() (uint256)"),
@@ -24,7 +24,9 @@ var ERC4626 = struct {
 	MaxWithdraw:     New("maxWithdraw(address) (uint256)"),
 	MaxRedeem:       New("maxRedeem(address) (uint256)"),
 	PreviewRedeem:   New("previewRedeem(uint256) (uint256)"),
+	PreviewWithdraw: New("previewWithdraw(uint256) (uint256)"),
 	Redeem:          New("redeem(uint256,address,address) (uint256)"),
+	Withdraw:        New("withdraw(uint256,address,address) (uint256)"),
 }
 
 // AavePool is the pool of an Aave v3 market. VirtualBalance is there since v3.1.
@@ -91,4 +93,44 @@ var UniswapV2 = struct {
 	RemoveLiquidity: New("removeLiquidity(address,address,uint256,uint256,uint256,address,uint256) (uint256,uint256)"),
 	Factory:         New("factory() (address)"),
 	PairOf:          New("getPair(address,address) (address)"),
+}
+
+// Comet is a Compound v3 market: one base asset that is lent out, and collateral that is not.
+var Comet = struct {
+	Base, BaseFeed, BalanceOf, BorrowOf, Assets, Asset, Collateral, Price, Utilisation, Liquidatable, SupplyPaused, WithdrawPaused,
+	TotalSupply, TotalBorrow, Supply, WithdrawTo *Method
+}{
+	Base:           New("baseToken() (address)"),
+	BaseFeed:       New("baseTokenPriceFeed() (address)"),
+	BalanceOf:      New("balanceOf(address) (uint256)"),
+	BorrowOf:       New("borrowBalanceOf(address) (uint256)"),
+	Assets:         New("numAssets() (uint8)"),
+	Asset:          New("getAssetInfo(uint8) ((uint8,address,address,uint64,uint64,uint64,uint64,uint128))"),
+	Collateral:     New("userCollateral(address,address) (uint128,uint128)"),
+	Price:          New("getPrice(address) (uint256)"),
+	Utilisation:    New("getUtilization() (uint256)"),
+	Liquidatable:   New("isLiquidatable(address) (bool)"),
+	SupplyPaused:   New("isSupplyPaused() (bool)"),
+	WithdrawPaused: New("isWithdrawPaused() (bool)"),
+	TotalSupply:    New("totalSupply() (uint256)"),
+	TotalBorrow:    New("totalBorrow() (uint256)"),
+	Supply:         New("supply(address,uint256)"),
+	WithdrawTo:     New("withdrawTo(address,address,uint256)"),
+}
+
+// Lido is stETH, wstETH and the queue in which stETH becomes ETH again.
+var Lido = struct {
+	PooledByShares, Unwrap, Requests, Status, Request, RequestWrapped, LastCheckpoint, Hints, ClaimTo, Paused, Bunker *Method
+}{
+	PooledByShares: New("getPooledEthByShares(uint256) (uint256)"),
+	Unwrap:         New("unwrap(uint256) (uint256)"),
+	Requests:       New("getWithdrawalRequests(address) (uint256[])"),
+	Status:         New("getWithdrawalStatus(uint256[]) ((uint256,uint256,address,uint256,bool,bool)[])"),
+	Request:        New("requestWithdrawals(uint256[],address) (uint256[])"),
+	RequestWrapped: New("requestWithdrawalsWstETH(uint256[],address) (uint256[])"),
+	LastCheckpoint: New("getLastCheckpointIndex() (uint256)"),
+	Hints:          New("findCheckpointHints(uint256[],uint256,uint256) (uint256[])"),
+	ClaimTo:        New("claimWithdrawalsTo(uint256[],uint256[],address)"),
+	Paused:         New("isPaused() (bool)"),
+	Bunker:         New("isBunkerModeActive() (bool)"),
 }

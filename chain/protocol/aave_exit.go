@@ -63,7 +63,7 @@ type aaveExit struct {
 	repays  []bool         // the plan repays some of it
 	allowed []bool         // the plan itself changed what the pool may take
 	to      common.Address // who receives; the owner if nobody else
-	sales   []aaveSale
+	sales   []exitSale
 	ask     Ask // that is being planned
 
 	// Of the reads that only unwinding needs.
@@ -71,7 +71,8 @@ type aaveExit struct {
 	reader chain.Reader
 }
 
-type aaveSale struct {
+// exitSale of one of a market's assets for another.
+type exitSale struct {
 	from, into int
 	Sale
 }
@@ -494,7 +495,7 @@ func (x *aaveExit) sale(from, into int) (Sale, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sell %s for %s: %w", collateral.Symbol, debt.Symbol, err)
 	}
-	x.sales = append(x.sales, aaveSale{from, into, sale})
+	x.sales = append(x.sales, exitSale{from, into, sale})
 	return sale, nil
 }
 
