@@ -109,6 +109,7 @@ const (
 	SharePrice          = "share_price"          // of a vault: assets for one share
 	TotalAssets         = "total_assets"         // of a vault or a market: what it keeps for everybody
 	Queued              = "queued"               // of an account: what waits to be paid out
+	QueueAge            = "queue_age"            // of an account: seconds that its oldest request has waited
 	HalfLife            = "half_life"            // of cover: seconds until half of it is gone, at most Never; see Melt
 	TimeLeft            = "time_left"            // seconds until cover is below 1, at most Never
 )
