@@ -1,0 +1,49 @@
+// Compiles what is new in contracts/ into cache/, and takes the Roles modifier out of its SDK. The Go side finds a file of the
+// cache by the same name: text of the contract, this script and the lock file, hashed.
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync, readdirSync, existsSync, renameSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const require = createRequire(import.meta.url)
+const here = dirname(fileURLToPath(import.meta.url))
+const read = (...path) => readFileSync(join(here, ...path), 'utf8')
+
+const cached = file => {
+  const sum = createHash('sha256')
+  for (const part of ['contracts/' + file, 'compile.mjs', 'package-lock.json']) sum.update(read(part))
+  return join(here, 'cache', `${file}-${sum.digest('hex').slice(0, 16)}.json`)
+}
+
+const write = (path, value) => {
+  mkdirSync(dirname(path), { recursive: true })
+  const draft = `${path}.${process.pid}`
+  writeFileSync(draft, JSON.stringify(value))
+  renameSync(draft, path)
+}
+
+// compile turns each of our files into a file of the cache: contract → { abi, bytecode }.
+const compile = files => {
+  const solc = require('solc')
+  const input = {
+    language: 'Solidity',
+    sources: Object.fromEntries(files.map(f => [f, { content: read('contracts', f) }])),
+    settings: {
+      optimizer: { enabled: true, runs: 200 },
+      evmVersion: 'cancun',
+      outputSelection: Object.fromEntries(files.map(f => [f, { '*': ['abi', 'evm.bytecode.object'] }]))
+    }
+  }
+  const find = path => ({ contents: read('node_modules', path) })
+  const output = JSON.parse(solc.compile(JSON.stringify(input), { import: find }))
+  const errors = (output.errors ?? []).filter(e => e.severity === 'error')
+  if (errors.length > 0) throw new Error(errors.map(e => e.formattedMessage).join('\n'))
+  for (const file of files) {
+    const contracts = Object.entries(output.contracts[file])
+    write(cached(file), Object.fromEntries(contracts.map(([name, c]) => [name, { abi: c.abi, bytecode: c.evm.bytecode.object }])))
+  }
+}
+
+const files = readdirSync(join(here, 'contracts')).filter(f => f.endsWith('.sol') && !existsSync(cached(f)))
+if (files.length > 0) compile(files)
