@@ -63,7 +63,8 @@ var arrows = map[string][]string{
 	"statement":  {"prose"},
 	"act/canary": {},
 
-	"chain": {"prose", "secret"},
+	"chain":    {"prose", "secret"},
+	"act/safe": {"chain", "prose", "durable"},
 }
 
 type source struct {
