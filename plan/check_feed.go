@@ -24,10 +24,10 @@ func parseURL(text string) (*url.URL, error) {
 
 var environmentForm = regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
 
-// Streams reports a feed that says its values by itself, by a WebSocket, a plug-in or a venue, and is not asked for them
+// Streams reports a feed that says its values by itself, by a WebSocket, a plug-in, a venue or a chain, and is not asked for them
 // by the poller.
 func (f Feed) Streams() bool {
-	return f.Plugin != "" || f.Account != "" || strings.HasPrefix(f.URL, "wss://") || strings.HasPrefix(f.URL, "ws://")
+	return f.Plugin != "" || f.Account != "" || f.Chain != "" || strings.HasPrefix(f.URL, "wss://") || strings.HasPrefix(f.URL, "ws://")
 }
 
 // Session reports the series that says whether an account's venue can be reached: 1 while it can, 0 while it cannot. Every
@@ -37,11 +37,15 @@ func (f Feed) Session() bool { return f.Account != "" && f.Series == "session."+
 func (d *decoder) checkFeeds(p *Plan) {
 	seen := map[[2]string]string{}
 	for i, f := range p.Feeds {
-		if f.Session() {
+		path := fmt.Sprintf("feeds[%d]", i)
+		if f.Session() || f.FromChain() && d.places.at[path].node == nil {
 			continue
 		}
-		path := fmt.Sprintf("feeds[%d]", i)
-		d.checkOrigin(p, f, path)
+		if f.FromChain() {
+			d.checkChainFeed(p, f, path)
+		} else {
+			d.checkOrigin(p, f, path)
+		}
 		d.checkFeedKey(f, path)
 		d.checkRows(f, path)
 		d.checkBounds(f, path)
@@ -100,7 +104,7 @@ func (d *decoder) checkOrigin(p *Plan, f Feed, path string) {
 	if a, known := p.Account(f.Account); known && (a.Venue != "alpaca" || f.Source != "alpaca") {
 		d.faultAt(path+".account", fmt.Sprintf("only an account with venue: alpaca says prices, under the source alpaca; %s has venue: %s", shorten(f.Account, textMax), a.Venue), "")
 	}
-	if f.Subscribe != "" && (f.From != "" || f.Plugin != "" || f.Account != "" || !f.Streams()) {
+	if f.Subscribe != "" && (f.From != "" || f.Plugin != "" || f.Account != "" || f.Chain != "" || !f.Streams()) {
 		d.faultAt(path+".subscribe", "subscribe is sent to a WebSocket, whose url begins with wss://", "")
 	}
 }
@@ -243,6 +247,9 @@ func (p *Plan) oneSource() []string {
 	for _, f := range p.Feeds {
 		if sources[f.Series]++; sources[f.Series] == 1 {
 			order = append(order, f.Series)
+		}
+		if f.FromChain() && p.agreed(f.Chain) {
+			sources[f.Series]++ // several nodes say it
 		}
 	}
 	var all []string

@@ -41,6 +41,7 @@ func (d *decoder) complete(p *Plan) {
 			p.Feeds = append(p.Feeds, Feed{Series: "session." + a.Name, Account: a.Name, Source: a.Venue, Level: true})
 		}
 	}
+	p.completeChainFeeds()
 	for i := range p.Feeds {
 		completeFeed(&p.Feeds[i], p.Portfolio.Calendar)
 	}

@@ -213,6 +213,9 @@ type Feed struct {
 	Plugin string `json:"plugin,omitempty" plan:"to=command"`
 	// Account is one of the plan's whose venue says the price, by the account's own connection; venue: alpaca alone.
 	Account string `json:"account,omitempty" plan:"to=account"`
+	// Chain is the dependency of kind chain that says the series by itself; written out only to ask more of one, such as a quorum.
+	// See docs/signals-onchain.md.
+	Chain string `json:"chain,omitempty" plan:"to=chain"`
 	// Key is a reference to the key that the source wants (env:NAME, file:PATH, exec:COMMAND or age:PATH), never the key itself.
 	Key string `json:"key,omitempty"`
 	// Headers are sent along with each request: {Authorization: "Bearer {key}"}.
