@@ -98,11 +98,11 @@ func (p *Plan) contractSeries(x Dependency, tokens []Holding, level func(string,
 	case "aave-v3":
 		level("frozen", x.Name)
 		level("parameters", x.Name)
-		markets("utilisation", "withdrawable", "half_life", "tvl", "outflow", "large_withdrawal")
+		markets("utilisation", "withdrawable", "tvl", "outflow", "large_withdrawal")
 	case "compound-v3":
 		level("parameters", x.Name)
 		markets("tvl", "outflow", "large_withdrawal")
-		for _, name := range []string{"utilisation", "withdrawable", "half_life"} {
+		for _, name := range []string{"utilisation", "withdrawable"} {
 			level(name, x.Name)
 		}
 	case "uniswap-v2", "uniswap-v3":
@@ -146,7 +146,9 @@ func accountSeries(a Account, contracts []Dependency, tokens []Holding, level fu
 		case "aave-v3", "compound-v3":
 			lends = true
 			for _, t := range tokens {
-				level("cover", a.Name, x.Name, t.Symbol)
+				for _, name := range []string{"cover", "half_life", "time_left"} {
+					level(name, a.Name, x.Name, t.Symbol)
+				}
 			}
 		case "uniswap-v2":
 			level("pool_share", a.Name, x.Name)

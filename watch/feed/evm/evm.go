@@ -1,0 +1,364 @@
+// Package evm says what goes on on an EVM chain, as readings: how far a debt is from liquidation, how much could still be
+// withdrawn and for how long, who replaced which code, what a vote decided and when it takes effect, whether an oracle still
+// speaks, and whether the chain itself does.
+//
+// A [Source] follows one chain block by block. What can be read of the state is read, at the block that the readings are
+// about, by the quorum of the chain's nodes; what leaves no trace in the state – that something happened – is counted from
+// the logs, in windows, and each count has the sentence that explains it. A reorganisation takes both back. What the
+// quorum does not say alike is not told, so that its series go stale and never look calm. Where the source stopped it goes on,
+// by a checkpoint that is saved with the counts; what happened while it was away is counted like anything else.
+//
+// It sends nothing, decides nothing, and believes no single node. Which series there are is for the plan; how a protocol is
+// read, for chain/protocol.
+package evm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"golang.org/x/sync/errgroup"
+
+	"lifeboat"
+	"lifeboat/chain"
+	"lifeboat/plan"
+)
+
+// Node is the way to the chain, as [chain.Chain] is one.
+type Node interface {
+	chain.Reader
+	// Follow tells every block from the checkpoint on, once on each branch, and what a reorganisation takes back.
+	Follow(ctx context.Context, from chain.Checkpoint, filter chain.Filter, step func(chain.Step) error) error
+	Health() []chain.NodeHealth
+}
+
+// Config of a source.
+type Config struct {
+	Name  string // of the chain, in the plan
+	Node  Node
+	Feeds []plan.Feed // that the plan has from this chain
+	Watched
+	// Load and Save keep what has to outlast the program; nil keeps nothing, and then it begins anew at the head.
+	Load func() ([]byte, error)
+	Save func(content []byte) error
+
+	Clock lifeboat.Clock
+	Log   *slog.Logger
+}
+
+// Source of a chain's readings. Its methods are not for concurrent use.
+type Source struct {
+	Config
+	levels   *levels
+	subjects map[common.Address]*subject
+	tokens   map[common.Address]*token
+	names    map[common.Address]string
+	keepers  map[keeper]*custody
+	tallies  map[int]*tally // :: level → what it counts
+	words    []*word
+	measured []measured
+	spots    map[spot]int // :: what is measured → its level
+	melts    map[spot]*melting
+	dollars  map[string]float64 // :: symbol → what an oracle says at the block in hand
+
+	questions   []question
+	turn        int
+	asking      []chain.Query
+	asked       []int
+	watchedCode map[common.Address]bool
+
+	mu     sync.Mutex // guards everything from here on, and the levels, tallies and trails
+	block  chain.Block
+	at     chain.Checkpoint
+	saved  time.Time
+	moved  chan struct{} // a block was followed that nobody has read at
+	widen  bool          // others may replace code now, who are to be listened to as well
+	branch int           // how often blocks were taken back
+	failed string        // the last problem that was told; "" when all is well
+}
+
+// New prepares a source. Nothing is asked yet.
+func New(config Config) *Source {
+	if config.Log == nil {
+		config.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	s := &Source{Config: config, levels: newLevels(config.Feeds), keepers: map[keeper]*custody{}, tallies: map[int]*tally{}, spots: map[spot]int{}, melts: map[spot]*melting{},
+		dollars: map[string]float64{}, watchedCode: map[common.Address]bool{}, moved: make(chan struct{}, 1)}
+	s.index()
+	s.adapters()
+	for _, c := range s.Contracts {
+		s.askContract(c)
+		for _, a := range s.Accounts {
+			s.askAllowances(a, c)
+		}
+	}
+	for _, a := range s.Accounts {
+		if a.Safe {
+			s.watchCode(a.Address, s.subjects[a.Address])
+			s.askSafe(a.Name, a.Address)
+		}
+		s.askGas(a)
+	}
+	for _, t := range s.Tokens {
+		s.watchCode(t.Address, s.subjects[t.Address])
+		s.askToken(s.tokens[t.Address])
+	}
+	s.askKeepers()
+	return s
+}
+
+// Seen is for sources that have something to catch up by what was journalled; this one has its checkpoint.
+func (s *Source) Seen(lifeboat.Series, string, time.Time) {}
+
+// Run follows the chain until ctx ends, and delivers what it says.
+func (s *Source) Run(ctx context.Context, deliver func([]lifeboat.Reading, []error)) error {
+	if err := s.load(); err != nil {
+		s.Log.Warn("what happened on the chain before cannot be counted: the file of it cannot be read", "chain", s.Name, "problem", err.Error())
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.pulse(ctx, deliver) })
+	group.Go(func() error {
+		if err := s.discover(ctx, deliver); err != nil {
+			return err
+		}
+		group.Go(func() error { return s.follow(ctx, deliver) })
+		group.Go(func() error { return s.look(ctx, deliver) })
+		return nil
+	})
+	err := group.Wait()
+	s.save()
+	return err
+}
+
+const (
+	retryMin = 2 * time.Second
+	retryMax = time.Minute
+)
+
+// follow the chain, and begin again where it ended when it cannot go on.
+func (s *Source) follow(ctx context.Context, deliver func([]lifeboat.Reading, []error)) error {
+	for wait := retryMin; ; wait = min(2*wait, retryMax) {
+		from := s.block.Number
+		err := s.Node.Follow(ctx, s.at, s.filter(), s.step)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if errors.Is(err, errWiden) {
+			if err := s.discover(ctx, deliver); err != nil {
+				return err
+			}
+			continue
+		}
+		s.complain(deliver, "follow its blocks", s.past(err))
+		if s.block.Number > from {
+			wait = retryMin
+		}
+		if err := s.Clock.Sleep(ctx, s.Clock.Now().Add(wait)); err != nil {
+			return err
+		}
+	}
+}
+
+// past what cannot be followed: what was not seen is told, and the counts go on after it.
+func (s *Source) past(err error) error {
+	var gap *chain.Gap
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case errors.As(err, &gap):
+		s.at = chain.From(gap.To + 1)
+	case errors.Is(err, chain.ErrTooDeep) && len(s.at.Blocks) > 0:
+		first := s.at.Blocks[0].Number
+		s.remove(first)
+		s.at = chain.From(first)
+	}
+	return err
+}
+
+// filter of what is listened for. Where there are more addresses than a filter takes, everything of the kinds is heard, and
+// sorted here.
+func (s *Source) filter() chain.Filter {
+	var f chain.Filter
+	topics := make([]common.Hash, 0, len(catalogue))
+	for topic := range catalogue {
+		topics = append(topics, topic)
+	}
+	f.Topics = [][]common.Hash{topics}
+	if len(s.subjects) <= chain.AddressesMax {
+		for address := range s.subjects {
+			f.Addresses = append(f.Addresses, address)
+		}
+	}
+	return f
+}
+
+// step takes one block, or takes it back.
+func (s *Source) step(step chain.Step) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if step.Removed {
+		s.remove(step.Block.Number)
+	} else {
+		s.block = step.Block
+		for i := range step.Logs {
+			s.hear(step.Block, &step.Logs[i])
+		}
+	}
+	s.at.Take(step)
+	if s.Clock.Now().Sub(s.saved) >= saveEvery {
+		s.saveLocked()
+	}
+	select {
+	case s.moved <- struct{}{}:
+	default:
+	}
+	if s.widen {
+		s.widen = false
+		return errWiden
+	}
+	return nil
+}
+
+// errWiden ends following a chain with one filter, for it to go on with another.
+var errWiden = errors.New("there is more to listen to")
+
+// remove what a block and those after it said.
+func (s *Source) remove(block uint64) {
+	for i, t := range s.tallies {
+		if t.remove(block) {
+			s.levels.explain(i, "the block in which it happened is no part of the chain any more")
+		}
+	}
+	for _, t := range s.tokens {
+		t.supply.remove(block)
+	}
+	for _, c := range s.keepers {
+		c.kept.remove(block)
+	}
+	for _, w := range s.words {
+		w.steps.remove(block)
+	}
+	for _, m := range s.melts {
+		m.covers.remove(block)
+		m.again()
+	}
+	s.branch++
+	for i := range s.questions {
+		s.questions[i].due = min(s.questions[i].due, block)
+	}
+	if s.block.Number >= block {
+		s.block = chain.Block{} // the one before it comes to be known with the next
+	}
+}
+
+const (
+	// behindMax is how many blocks the one that is followed may lie behind the head for readings to be about now.
+	behindMax = 16
+	saveEvery = 30 * time.Second
+)
+
+// look reads the state at the newest block that was followed, and tells what is due.
+func (s *Source) look(ctx context.Context, deliver func([]lifeboat.Reading, []error)) error {
+	var readings []lifeboat.Reading
+	for {
+		select {
+		case <-s.moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		s.mu.Lock()
+		block := s.block
+		s.mu.Unlock()
+		if block.Hash == (common.Hash{}) {
+			continue
+		}
+		head, err := s.Node.Head(ctx)
+		if err == nil && head.Number > block.Number+behindMax {
+			continue // it catches up, and what was is not what is
+		}
+		if err == nil {
+			err = s.readAt(ctx, block)
+		}
+		if err == nil {
+			s.well()
+		} else if ctx.Err() == nil {
+			s.complain(deliver, "read its state", err)
+		}
+		if readings = s.tell(readings[:0], block); len(readings) > 0 {
+			deliver(readings, nil)
+			readings = nil // it is theirs
+		}
+	}
+}
+
+// readAt asks everything that is due at a block.
+func (s *Source) readAt(ctx context.Context, block chain.Block) error {
+	return errors.Join(s.read(ctx, block), s.measure(ctx, block))
+}
+
+// tell what is due of a block, if it is still the newest.
+func (s *Source) tell(readings []lifeboat.Reading, block chain.Block) []lifeboat.Reading {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.block.Hash != block.Hash {
+		return readings
+	}
+	for i, t := range s.tallies {
+		t.forget(block.Time, block.Number-min(block.Number, finalDepth))
+		if !s.levels.all[i].counts {
+			continue
+		}
+		s.levels.set(i, block.Number, s.sum(i, t, block.Time))
+	}
+	return s.levels.tell(readings, block.Number, block.Time)
+}
+
+// finalDepth is deeper than any reorganisation that is taken back.
+const finalDepth = 1024
+
+// sum of a tally, by what it counts.
+func (s *Source) sum(i int, t *tally, now time.Time) float64 {
+	switch kindOf(string(s.levels.all[i].series)) {
+	case Queued:
+		return t.open(now)
+	case Paused:
+		return flag(t.open(now) > 0)
+	case largeTransfer, largeWithdrawal:
+		return t.largest(now)
+	}
+	return t.count(now)
+}
+
+const (
+	largeTransfer   Kind = "large_transfer"
+	largeWithdrawal Kind = "large_withdrawal"
+)
+
+// complain tells a problem once, until all is well again.
+func (s *Source) complain(deliver func([]lifeboat.Reading, []error), doing string, err error) {
+	s.mu.Lock()
+	again := s.failed == doing
+	s.failed = doing
+	s.mu.Unlock()
+	if again || err == nil {
+		return
+	}
+	deliver(nil, []error{&lifeboat.Problem{
+		Reason: "feed-down",
+		What:   fmt.Sprintf("%s does not say what goes on: %s: %v", s.Name, doing, err),
+		Money:  "nothing was sent; triggers on what the chain says have no data once the last values are too old",
+		Next:   "look at the nodes of the chain; lifeboat keeps asking",
+		Err:    err,
+	}})
+}
+
+func (s *Source) well() {
+	s.mu.Lock()
+	s.failed = ""
+	s.mu.Unlock()
+}
