@@ -23,7 +23,7 @@ var arrows = map[string][]string{
 	"secret":         {},
 	"durable":        {},
 	"plan":           {"prose", "secret"},
-	"watch/feed":     {"plan", "session", "prose", "secret", "watch/state"},
+	"watch/feed":     {"plan", "session", "prose", "secret", "chain", "watch/state"},
 	"watch/coverage": {"prose", "watch/state"},
 	"watch/history":  {"session", "prose", "watch/feed"},
 	"watch/signal":   {"plan", "session", "risk", "watch/state", "watch/window"},
