@@ -66,6 +66,8 @@ var Reasons = map[Reason]struct {
 		"lifeboat breaker shows why it tripped and how it is let go."},
 	"breaker-unsound": {Invalid, "On this plan the breaker does not keep one of its promises; lifeboat breaker verify says which, and what it saw instead.",
 		"Do not rely on it with this plan. Change what is named, or report it."},
+	"chain-unusable": {Invalid, "The way to a chain cannot be opened: the address of a node is not where the plan says, two nodes are the same, or they are fewer than the quorum. Nothing was asked and nothing sent there.",
+		"Do what the message says: put the address where the reference points, and name nodes that have nothing in common."},
 	"channel-down": {Transient, "A channel by which somebody is reached did not take a message.",
 		"lifeboat notify test says which and why; mend it before it is needed."},
 	"daemon-unreachable": {Transient, "The command needs the running daemon and it did not answer.",

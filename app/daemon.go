@@ -185,6 +185,7 @@ func (d *Daemon) Close() {
 	if d.crew != nil {
 		d.crew.Close()
 	}
+	d.chains.Close()
 	if d.store != nil {
 		_ = os.Remove(filepath.Join(d.DataDir, introduction))
 		_ = d.store.Close()

@@ -25,7 +25,8 @@ type helpers struct {
 	crew      *task.Crew
 	endpoints *endpoint.Book
 	heart     *heartbeat.Heart // nil when nobody listens
-	moved     atomic.Int64     // when the flow ended its last round, in nanoseconds
+	chains    Chains
+	moved     atomic.Int64 // when the flow ended its last round, in nanoseconds
 }
 
 // openHelpers opens the channels, the crew and the endpoints of the plan. Nothing is sent yet.
@@ -39,6 +40,9 @@ func (d *Daemon) openHelpers() (err error) {
 		return err
 	}
 	d.metrics.registry.MustRegister(d.endpoints)
+	if d.chains, err = OpenChains(context.Background(), p, d.vault(), d.Clock, d.Log); err != nil {
+		return err
+	}
 	d.crew, err = task.Open(task.Options{Plan: p, PlanDir: d.PlanDir, DataDir: d.DataDir, Clock: d.Clock, Endpoints: d.endpoints, Allowed: d.AllowExec,
 		Fence: func() error { return d.store.Fence() }, Shared: postgres.Is(d.Journal), Wake: d.wake})
 	if err != nil {
@@ -77,6 +81,9 @@ func (h *helpers) work(ctx context.Context, group *errgroup.Group) {
 		group.Go(func() error { return h.heart.Run(ctx) })
 	}
 	group.Go(func() error { return h.endpoints.Run(ctx) })
+	for _, c := range h.chains {
+		group.Go(func() error { return c.Run(ctx) })
+	}
 	if len(h.router.Health()) > 0 { // without channels there is nothing to deliver: the console is told at once
 		group.Go(func() error { return h.router.Run(ctx) })
 	}
@@ -95,6 +102,7 @@ func (h *helpers) tell(s *api.Status) {
 	for _, e := range h.endpoints.Status() {
 		s.Endpoints = append(s.Endpoints, api.Endpoint{Dependency: e.Dependency, Active: e.Active, Backup: e.Active == endpoint.Backup, Healthy: e.Healthy, Since: e.Since, Problem: e.LastError})
 	}
+	h.chains.tell(s)
 	for _, c := range h.router.Health() {
 		s.Channels = append(s.Channels, api.Channel{Person: c.Person, Kind: c.Channel, LastOK: c.Took, Problem: c.Why})
 	}

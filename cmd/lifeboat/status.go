@@ -184,10 +184,29 @@ func tellStatus(w io.Writer, s api.Status) {
 			fmt.Fprintf(w, "endpoint: %s goes through %s since %s%s\n", e.Dependency, e.Active, stamp(e.Since), prose.After(": ", e.Problem))
 		}
 	}
+	for _, n := range s.Nodes {
+		tellNode(w, n)
+	}
 	for _, ch := range s.Channels {
 		if ch.Problem != "" {
 			fmt.Fprintf(w, "channel: %s by %s: %s\n", ch.Person, ch.Kind, ch.Problem)
 		}
+	}
+}
+
+// lagMax is how many blocks behind the others a node may be without a word: news take their time.
+const lagMax = 3
+
+// tellNode is silent about a node that knows what the others do.
+func tellNode(w io.Writer, n api.Node) {
+	if n.Problem != "" {
+		fmt.Fprintf(w, "node: %s of %s: %s\n", n.Host, n.Chain, n.Problem)
+	}
+	if n.Lag > lagMax {
+		fmt.Fprintf(w, "node: %s of %s is %d blocks behind\n", n.Host, n.Chain, n.Lag)
+	}
+	if n.Disagreements > 0 {
+		fmt.Fprintf(w, "node: %s of %s was overruled %s: %s\n", n.Host, n.Chain, prose.Count(int(n.Disagreements), "time"), n.Disagreed)
 	}
 }
 

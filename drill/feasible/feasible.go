@@ -243,9 +243,11 @@ func (w *walk) takes(s plan.Step) span {
 	case "approve":
 		return w.yes(s.Approve.By, "plan")
 	case "terraform":
-		asked := w.yes(s.Terraform.By, "plan")
-		asked.takes += cmp.Or(time.Duration(s.RTO), StepTakes)
-		return asked
+		return w.approved(s, s.Terraform.By)
+	case "exit":
+		if s.Exit.By != "" {
+			return w.approved(s, s.Exit.By)
+		}
 	case "manual":
 		return w.person(s)
 	case "wait":
@@ -260,6 +262,13 @@ func (w *walk) takes(s plan.Step) span {
 		return span{takes: time.Duration(s.RTO), why: "its share of the budget"}
 	}
 	return span{takes: StepTakes, why: "what a machine's step is taken for"}
+}
+
+// approved is a step that shows what it will do, waits for a yes, and does it.
+func (w *walk) approved(s plan.Step, by string) span {
+	asked := w.yes(by, "plan")
+	asked.takes += cmp.Or(time.Duration(s.RTO), StepTakes)
+	return asked
 }
 
 // person is how long it takes until somebody begins, and then what the plan allows for the work.

@@ -62,6 +62,7 @@ type Status struct {
 	Venues    []Venue       `json:"venues" doc:"real ones, and whether they can be reached"`
 	Rehearsed *Rehearsed    `json:"rehearsed" doc:"the daily pre-flight of every playbook; null before the first"`
 	Sandbox   bool          `json:"sandbox,omitempty" doc:"every account trades with a simulated broker"`
+	Nodes     []Node        `json:"nodes" doc:"of chains, and what they know"`
 	Endpoints []Endpoint    `json:"endpoints" doc:"of dependencies that have more than one"`
 	Channels  []Channel     `json:"channels" doc:"by which people are reached"`
 	Missed    string        `json:"missed,omitempty" doc:"what was not evaluated in the last 24 hours, in a sentence; lifeboat coverage tells all of it"`
@@ -135,6 +136,18 @@ type Venue struct {
 	Problem string     `json:"problem,omitempty" doc:"of the last call, when that failed"`
 	Since   *time.Time `json:"since,omitempty" doc:"of the problem"`
 	Blocked string     `json:"blocked,omitempty" doc:"why the account may not trade, as the venue says"`
+}
+
+// Node of a chain, and how it does.
+type Node struct {
+	Chain         string `json:"chain"`
+	Host          string `json:"host"`
+	Private       bool   `json:"private,omitempty" doc:"a relay that is only sent to"`
+	Head          uint64 `json:"head" doc:"the newest block that it told of; 0 before it was heard"`
+	Lag           uint64 `json:"lag" doc:"blocks behind the farthest of the others"`
+	Disagreements uint64 `json:"disagreements" doc:"how often a quorum said something else"`
+	Disagreed     string `json:"disagreed,omitempty" doc:"what it said last against the quorum"`
+	Problem       string `json:"problem,omitempty" doc:"why it is not asked now"`
 }
 
 // Endpoint of a dependency, and how it does.
