@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/rpc"
 )
@@ -37,8 +36,8 @@ func (b *Bed) startAnvil() {
 		fund = append(fund, rpc.BatchElem{Method: "anvil_setBalance", Args: []any{account.Address, hexutil.EncodeBig(Ether(100_000))}, Result: new(any)})
 	}
 	b.must("fund the accounts", b.RPC.BatchCallContext(b.ctx(), fund))
-	for _, e := range fund {
-		b.must("fund the accounts", e.Error)
+	for address, code := range b.canonical() {
+		b.rpc(nil, "anvil_setCode", address, hexutil.Bytes(code))
 	}
 }
 
@@ -122,8 +121,4 @@ func (a *anvil) reorg(depth int) { a.b.rpc(nil, "anvil_reorg", depth, []any{}) }
 func (a *anvil) hold(held bool) {
 	a.held = held
 	a.b.rpc(nil, "evm_setAutomine", !held)
-}
-
-func (a *anvil) code(at common.Address, code []byte) {
-	a.b.rpc(nil, "anvil_setCode", at, hexutil.Bytes(code))
 }

@@ -16,9 +16,10 @@ import (
 
 // artifact is what a compiler leaves of a contract: how to call it, and its code in hex with gaps where libraries are linked.
 type artifact struct {
-	ABI  *abi.ABI
-	code string
-	gaps map[string][]int // library → positions in code
+	ABI     *abi.ABI
+	code    string
+	runtime string           // what is on chain afterwards; our own contracts have it
+	gaps    map[string][]int // library → positions in code
 }
 
 // artifacts of one process, which several beds read: file → *artifact.
@@ -50,6 +51,7 @@ func parseArtifact(text []byte) (*artifact, error) {
 	var file struct {
 		ABI      json.RawMessage
 		Bytecode json.RawMessage
+		Deployed json.RawMessage `json:"deployedBytecode"`
 		EVM      struct{ Bytecode struct{ Object string } }
 		Links    map[string]map[string][]struct{ Start int } `json:"linkReferences"`
 	}
@@ -61,6 +63,7 @@ func parseArtifact(text []byte) (*artifact, error) {
 		a.code = file.EVM.Bytecode.Object
 	}
 	a.code = strings.TrimPrefix(a.code, "0x")
+	_ = json.Unmarshal(file.Deployed, &a.runtime) // an object in some files, which nobody needs
 	for _, libraries := range file.Links {
 		for name, gaps := range libraries {
 			for _, g := range gaps {

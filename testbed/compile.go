@@ -40,10 +40,15 @@ func compiled(name string) (*artifact, error) {
 	return parseArtifact(contracts[contract])
 }
 
-// cached is where compile.mjs leaves what it makes of a file; it makes the name in the same way.
+// cached is where compile.mjs leaves what it makes of a file, or of a package's contracts that are no files; it makes the name in the
+// same way.
 func cached(file string) (string, error) {
+	parts := []string{"compile.mjs", "package-lock.json"}
+	if strings.HasSuffix(file, ".sol") {
+		parts = append([]string{"contracts/" + file}, parts...)
+	}
 	sum := sha256.New()
-	for _, part := range []string{"contracts/" + file, "compile.mjs", "package-lock.json"} {
+	for _, part := range parts {
 		text, err := os.ReadFile(filepath.Join(folder, part))
 		if err != nil {
 			return "", err

@@ -12,7 +12,8 @@ const read = (...path) => readFileSync(join(here, ...path), 'utf8')
 
 const cached = file => {
   const sum = createHash('sha256')
-  for (const part of ['contracts/' + file, 'compile.mjs', 'package-lock.json']) sum.update(read(part))
+  const own = file.endsWith('.sol') ? ['contracts/' + file] : []
+  for (const part of [...own, 'compile.mjs', 'package-lock.json']) sum.update(read(part))
   return join(here, 'cache', `${file}-${sum.digest('hex').slice(0, 16)}.json`)
 }
 
@@ -32,7 +33,7 @@ const compile = files => {
     settings: {
       optimizer: { enabled: true, runs: 200 },
       evmVersion: 'cancun',
-      outputSelection: Object.fromEntries(files.map(f => [f, { '*': ['abi', 'evm.bytecode.object'] }]))
+      outputSelection: Object.fromEntries(files.map(f => [f, { '*': ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object'] }]))
     }
   }
   const find = path => ({ contents: read('node_modules', path) })
@@ -41,9 +42,24 @@ const compile = files => {
   if (errors.length > 0) throw new Error(errors.map(e => e.formattedMessage).join('\n'))
   for (const file of files) {
     const contracts = Object.entries(output.contracts[file])
-    write(cached(file), Object.fromEntries(contracts.map(([name, c]) => [name, { abi: c.abi, bytecode: c.evm.bytecode.object }])))
+    write(cached(file), Object.fromEntries(contracts.map(([name, c]) => [name, { abi: c.abi, bytecode: c.evm.bytecode.object, deployedBytecode: c.evm.deployedBytecode.object }])))
   }
+}
+
+// The libraries that Roles links, by the marks that its compiler left in the code.
+const marks = { Integrity: '__$2cd9b773a3c3e0b461f7ad54b09f46e6ae$__', Packer: '__$1416e18a31f8412bde5440018f19e21267$__' }
+
+// zodiac takes the Roles modifier out of its SDK, which has ABI and code as JavaScript only.
+const zodiac = () => {
+  const sdk = require('zodiac-roles-sdk/typechain')
+  const contract = name => {
+    const { abi, bytecode } = sdk[name + '__factory']
+    const links = library => [...bytecode.matchAll(marks[library].replaceAll('$', '\\$'))].map(m => ({ start: (m.index - 2) / 2 }))
+    return { abi, bytecode, linkReferences: { sdk: Object.fromEntries(Object.keys(marks).map(l => [l, links(l)])) } }
+  }
+  write(cached('zodiac'), Object.fromEntries(['Roles', 'Integrity', 'Packer', 'MultiSendUnwrapper'].map(n => [n, contract(n)])))
 }
 
 const files = readdirSync(join(here, 'contracts')).filter(f => f.endsWith('.sol') && !existsSync(cached(f)))
 if (files.length > 0) compile(files)
+if (!existsSync(cached('zodiac'))) zodiac()

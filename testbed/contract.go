@@ -48,7 +48,11 @@ func (c Contract) Do(method string, args ...any) Call {
 
 // Selector of a method.
 func (c Contract) Selector(method string) (s [4]byte) {
-	copy(s[:], c.Do(method).Data)
+	m, err := c.method(method)
+	if err != nil {
+		panic(err)
+	}
+	copy(s[:], m.ID)
 	return s
 }
 

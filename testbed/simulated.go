@@ -30,6 +30,9 @@ func (b *Bed) startSimulated() {
 	for _, a := range b.Accounts {
 		alloc[a.Address] = types.Account{Balance: Ether(100_000)}
 	}
+	for address, code := range b.canonical() {
+		alloc[address] = types.Account{Code: code, Balance: new(big.Int)}
+	}
 	modules := []string{"eth", "net", "web3", "txpool", "debug"}
 	g := &geth{b: b, backend: simulated.NewBackend(alloc, func(n *node.Config, e *ethconfig.Config) {
 		n.HTTPHost, n.HTTPPort, n.HTTPModules = "127.0.0.1", http, modules

@@ -48,3 +48,15 @@ func (b *Bed) Balance(token Token, of common.Address) *big.Int {
 	b.t.Helper()
 	return b.Number(token.Contract, "balanceOf", of)
 }
+
+// Stablecoin is a token as the large ones are: its owner, the administrator, mints it, pauses it and freezes accounts.
+func (b *Bed) Stablecoin(name, symbol string, decimals uint8) Token {
+	b.t.Helper()
+	return Token{b.Deploy("ours/Tokens.sol/Stablecoin", name, symbol, decimals), symbol, int(decimals)}
+}
+
+// Vault is an ERC-4626 vault of OpenZeppelin's, whose owner, the administrator, can lend out what is in it and lose that.
+func (b *Bed) Vault(asset Token) Token {
+	b.t.Helper()
+	return Token{b.Deploy("ours/Tokens.sol/Vault", asset.Address), "vTOKEN", asset.Decimals}
+}
