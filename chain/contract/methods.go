@@ -134,3 +134,25 @@ var Lido = struct {
 	Paused:         New("isPaused() (bool)"),
 	Bunker:         New("isBunkerModeActive() (bool)"),
 }
+
+// UniswapV3 is the position manager, the factory, a pool, and the first of the two routers.
+var UniswapV3 = struct {
+	Factory, OwnedAt, Position, Decrease, Collect,
+	PoolOf, Slot0, FeeGrowth0, FeeGrowth1, Tick, Observe, Liquidity, Token0, Token1, Fee *Method
+}{
+	Factory:    New("factory() (address)"),
+	OwnedAt:    New("tokenOfOwnerByIndex(address,uint256) (uint256)"),
+	Position:   New("positions(uint256) (uint96,address,address,address,uint24,int24,int24,uint128,uint256,uint256,uint128,uint128)"),
+	Decrease:   New("decreaseLiquidity((uint256,uint128,uint256,uint256,uint256)) (uint256,uint256)"),
+	Collect:    New("collect((uint256,address,uint128,uint128)) (uint256,uint256)"),
+	PoolOf:     New("getPool(address,address,uint24) (address)"),
+	Slot0:      New("slot0() (uint160,int24,uint16,uint16,uint16,uint8,bool)"),
+	FeeGrowth0: New("feeGrowthGlobal0X128() (uint256)"),
+	FeeGrowth1: New("feeGrowthGlobal1X128() (uint256)"),
+	Tick:       New("ticks(int24) (uint128,int128,uint256,uint256,int56,uint160,uint32,bool)"),
+	Observe:    New("observe(uint32[]) (int56[],uint160[])"),
+	Liquidity:  New("liquidity() (uint128)"),
+	Token0:     New("token0() (address)"),
+	Token1:     New("token1() (address)"),
+	Fee:        New("fee() (uint24)"),
+}

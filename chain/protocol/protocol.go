@@ -102,6 +102,7 @@ const (
 	Liquidatable        = "liquidatable"         // flag of an account: the protocol itself says so
 	PoolShare           = "pool_share"           // of an account: how much of the pool is its own
 	Imbalance           = "imbalance"            // of a pool: how far its sides are from equal worth, 0 to 1
+	InRange             = "in_range"             // flag of a position in a pool: its liquidity is in use
 	Reserves            = "reserves"             // of a pool's token
 	Price               = "price"                // in dollars, or in the pool's other token where it says so
 	OracleAge           = "oracle_age"           // of a feed

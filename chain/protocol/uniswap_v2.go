@@ -244,9 +244,7 @@ func (u *UniswapV2) fair(ctx context.Context, r chain.Reader, s *pairState, shar
 		return least, fmt.Errorf("the pool is empty")
 	}
 	one := decimal.NewFromInt(1)
-	// Price of a base unit of the first token in base units of the second.
-	price := new(big.Rat).Quo(prices[0].Rat(), prices[1].Rat())
-	price.Mul(price, new(big.Rat).SetFrac(power(int(s.tokens[1].Decimals)), power(int(s.tokens[0].Decimals))))
+	price := baseUnitPrice(s.tokens, prices)
 	high, low := new(big.Rat).Mul(price, one.Add(slippage).Rat()), new(big.Rat).Mul(price, one.Sub(slippage).Rat())
 	least[0] = s.part(root(new(big.Rat).Quo(new(big.Rat).SetInt(k), high)), shares)
 	least[1] = s.part(root(new(big.Rat).Mul(new(big.Rat).SetInt(k), low)), shares)
