@@ -207,7 +207,10 @@ func (b *Bed) receipt(hash common.Hash, what string) *types.Receipt {
 		r, err := b.Client.TransactionReceipt(ctx, hash)
 		switch {
 		case err == nil:
-			return r
+			// go-ethereum knows the receipt a moment before its block is the newest, and what is asked next is asked of the newest.
+			if head, err := b.Client.BlockNumber(ctx); err == nil && head >= r.BlockNumber.Uint64() {
+				return r
+			}
 		case !errors.Is(err, ethereum.NotFound) && !strings.Contains(err.Error(), "indexing is in progress"):
 			b.must("wait for "+what, err)
 		}
