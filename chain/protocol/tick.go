@@ -20,8 +20,8 @@ var (
 	q256 = new(big.Int).Lsh(big.NewInt(1), 256)
 )
 
-// rootAtTick is √(1.0001^tick)·2^96, rounded down. The contracts compute it in 128 bits and may be off by a few units in the last places, which is
-// less than what any amount is rounded by.
+// rootAtTick is √(1.0001^tick)·2^96, rounded down. The contracts compute it in 128 bits: at the ends of the range the two differ
+// in the twentieth digit, which no slippage notices.
 func rootAtTick(tick int) (*big.Int, error) {
 	if tick < -tickMax || tick > tickMax {
 		return nil, fmt.Errorf("there is no tick %d", tick)

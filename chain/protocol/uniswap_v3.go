@@ -420,6 +420,9 @@ type PoolPrice struct {
 
 // Quotes of the two tokens, each by the other.
 func (p PoolPrice) Quotes(ctx context.Context, r chain.Reader, at *chain.Block, tokens ...common.Address) ([]Quote, error) {
+	if p.Span < time.Second {
+		return nil, fmt.Errorf("%s: a mean over %s is none", p.Name, p.Span)
+	}
 	var b contract.Batch
 	asked := b.Call(p.Pool, contract.UniswapV3.Observe, []uint32{uint32(p.Span / time.Second), 0})
 	block, err := b.Read(ctx, r, at)
@@ -427,8 +430,11 @@ func (p PoolPrice) Quotes(ctx context.Context, r chain.Reader, at *chain.Block, 
 		return nil, fmt.Errorf("%s: %w", p.Name, err)
 	}
 	var sums []*big.Int
-	if err := asked.Scan(&sums); err != nil || len(sums) != 2 || p.Span < time.Second {
+	if err := asked.Scan(&sums); err != nil {
 		return nil, fmt.Errorf("%s: the pool does not remember prices of %s ago: %w", p.Name, p.Span, err)
+	}
+	if len(sums) != 2 {
+		return nil, fmt.Errorf("%s: two moments were asked about and %d were answered", p.Name, len(sums))
 	}
 	mean, _ := new(big.Float).Quo(new(big.Float).SetInt(new(big.Int).Sub(sums[1], sums[0])), big.NewFloat(p.Span.Seconds())).Float64()
 	if math.Abs(mean) > tickMax {
