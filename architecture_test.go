@@ -31,7 +31,7 @@ var arrows = map[string][]string{
 	"watch/window":   {"watch/state", "risk"},
 	"watch/rule":     {"plan", "session", "risk", "prose", "watch/signal", "watch/state"},
 	"watch/trigger":  {"plan", "session", "watch/signal", "watch/rule", "watch/state"},
-	"act/approve":    {"plan", "prose"},
+	"act/approve":    {"plan", "prose", "act/safe"},
 	"act/decide":     {"plan", "act/approve"},
 	"act/audit":      {"plan"},
 	"act/play":       {"plan", "session", "prose", "act/approve"},

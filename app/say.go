@@ -72,6 +72,19 @@ func (d *Daemon) Challenge(ctx context.Context, said lifeboat.Event) (json.RawMe
 	}{id, content, options})
 }
 
+// TypedData is what an owner's wallet signs for a yes to a question.
+func (d *Daemon) TypedData(question string) (json.RawMessage, error) {
+	q := d.question(question)
+	if q.Key == "" {
+		return nil, notAsked(question)
+	}
+	tx, err := approve.SafeTx(q.Proposal)
+	if err != nil {
+		return nil, err
+	}
+	return tx.Payload(), nil
+}
+
 // named gives a request its name, and an answer the content of its question where it says none itself.
 func (d *Daemon) named(said lifeboat.Event) (_ lifeboat.Event, id string, err error) {
 	switch e := said.(type) {
@@ -138,8 +151,11 @@ func (d *Daemon) proven(ctx context.Context, said lifeboat.Event, proof api.Proo
 		return nil, &lifeboat.Problem{Reason: "factor", What: "the question takes no second factor: there is nothing of it to sign", Money: "nothing was decided",
 			Next: "answer without one"}
 	}
-	factor, err := d.checker.Check(ctx, d.Clock.Now(), approve.Claim{Person: person, Kind: cmp.Or(proof.Kind, "totp"), Content: content,
-		Shown: d.shown(said), Code: proof.Code, Assertion: proof.Assertion})
+	claim := approve.Claim{Person: person, Kind: cmp.Or(proof.Kind, "totp"), Content: content, Shown: d.shown(said), Code: proof.Code, Assertion: proof.Assertion}
+	if a, answers := said.(lifeboat.Answer); answers && (proof.Kind == "wallet" || proof.Kind == "" && proof.Signature != "") {
+		claim.Kind, claim.Signature, claim.Proposal, claim.Wallets = "wallet", proof.Signature, d.question(a.Question).Proposal, d.DaemonOptions.Plan.Wallets(person)
+	}
+	factor, err := d.checker.Check(ctx, d.Clock.Now(), claim)
 	if err != nil {
 		return nil, err
 	}

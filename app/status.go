@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lifeboat"
+	"lifeboat/act/approve"
 	"lifeboat/prose"
 	"lifeboat/serve/api"
 	"lifeboat/watch/trigger"
@@ -102,8 +103,22 @@ func (d *Daemon) openThings(s *api.Status) {
 	}
 	s.Breaker = api.Breaker{State: string(d.Breaker.State()), Since: d.Breaker.Since(), Why: d.Breaker.Why(), Next: d.letGo(s.At)}
 	for _, q := range d.record.Questions {
-		s.Questions = append(s.Questions, api.Question{Key: string(q.Key), Asked: q.At, Run: q.Run, To: q.To, Text: q.Text, Content: q.Content, Factor: q.Factor})
+		s.Questions = append(s.Questions, api.Question{Key: string(q.Key), Asked: q.At, Run: q.Run, To: q.To, Text: q.Text, Content: q.Content, Factor: q.Factor,
+			Answered: slices.Clone(q.Answered), Signing: signing(q), Proposal: q.Proposal})
 	}
+}
+
+// signing is what wallets sign for a yes; nil where they sign nothing.
+func signing(q Question) *api.Signing {
+	if q.Factor != "wallet" {
+		return nil
+	}
+	tx, err := approve.SafeTx(q.Proposal)
+	if err != nil {
+		return nil // asking for the typed data says why
+	}
+	hashes := api.Signing(approve.HashesOf(tx))
+	return &hashes
 }
 
 // letGo says what it takes to let the breaker go, or when it moves by itself; "" while it is active.

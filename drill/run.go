@@ -87,7 +87,9 @@ func newRehearsal(o Options) (*rehearsal, error) {
 		traders[account.Name] = v
 	}
 	parts := Heard(o.Plan, o.Tape, o.Scenario, o.From)
-	parts.Plan, parts.Journal, parts.Hands = o.Plan.Simulated(), d.story, venue.NewDesk(traders, d.people)
+	desk := venue.NewDesk(traders, d.people)
+	d.exits(desk)
+	parts.Plan, parts.Journal, parts.Hands = o.Plan.Simulated(), d.story, desk
 	system, err := app.Build(parts)
 	d.System = system
 	return d, err

@@ -57,6 +57,14 @@ type ExitOrder struct {
 	Known map[string]string `json:"known,omitempty"`
 }
 
+// Facts that a task of kind exit-plan leaves behind beside "hash" and "changes", for those who sign and for exit-apply. Via owners the first two are
+// there and the hash is the transaction's own, which owners sign.
+const (
+	FactSafeTx    = "safe_tx"   // the Safe's transaction, as JSON
+	FactThreshold = "threshold" // how many owners must sign it
+	FactOwners    = "owners"    // the Safe's owners on chain, with spaces between them
+)
+
 // ExitOrder resolves an exit by the plan in force. What a checked plan says can always be resolved; a step of an older plan may
 // name what there is no more.
 func (p *Plan) ExitOrder(e Exit) (ExitOrder, error) {
@@ -108,10 +116,14 @@ func (p *Plan) ExitOrder(e Exit) (ExitOrder, error) {
 	return o, nil
 }
 
-// WalletOf reports whether an address is one of those with which a person signs.
-func (p *Plan) WalletOf(person string, address common.Address) bool {
-	one, ok := find(p.People, func(q Person) bool { return q.Name == person })
-	return ok && slices.ContainsFunc(one.Wallets, func(w string) bool { return common.HexToAddress(w) == address })
+// Wallets with which a person signs.
+func (p *Plan) Wallets(person string) []common.Address {
+	one, _ := find(p.People, func(q Person) bool { return q.Name == person })
+	var all []common.Address
+	for _, w := range one.Wallets {
+		all = append(all, common.HexToAddress(w))
+	}
+	return all
 }
 
 // knownChain is what lifeboat knows of a chain by its number, or else by the name that the owner gives it.

@@ -2,8 +2,8 @@
 //
 // It has two halves. The first is pure and belongs to the deterministic core: Terms judge answers, Digest names what was shown
 // by its hash, Show puts it into words, and Advance folds what an owner approved beforehand. The second stands at the edge of
-// the program: a Store keeps what people enrolled, a Checker holds codes, keys and pushes against it, and links let somebody
-// open a question from a message. The journal gets a lifeboat.Factor, which is the evidence of a second factor that was
+// the program: a Store keeps what people enrolled, a Checker holds codes, keys and pushes against it and signatures of wallets against
+// the plan and the transaction that they are of, and links let somebody open a question from a message. The journal gets a lifeboat.Factor, which is the evidence of a second factor that was
 // verified, never the secret and never the code.
 //
 // It starts nothing and sends nothing but pushes to Duo. Whether a person may answer or ask at all is for act/decide.
@@ -23,7 +23,7 @@ import (
 type Terms struct {
 	To     []string // who is asked; whoever started it is not, when Not is set
 	Need   int      // how many different ones of them must say yes
-	Factor string   // "" for none, any, totp, webauthn or duo
+	Factor string   // "" for none, any, totp, webauthn, duo or wallet
 	Not    string   // who started it and therefore does not count; several names are joined by ", "
 }
 

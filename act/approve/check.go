@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	"lifeboat"
@@ -49,11 +50,15 @@ type Options struct {
 // Claim is what somebody puts forward as a second factor.
 type Claim struct {
 	Person    string
-	Kind      string          // totp, webauthn or duo
+	Kind      string          // totp, webauthn, duo or wallet
 	Content   string          // the digest that is signed for
 	Shown     string          // the words that stand behind it; Duo shows them
 	Code      string          // totp
 	Assertion json.RawMessage // webauthn: what the browser made of a Challenge
+	// Of a wallet: what it made of the transaction in the proposal, whose digest is the content, and which wallets are the person's.
+	Signature string
+	Proposal  *lifeboat.Proposal
+	Wallets   []common.Address
 }
 
 const (
@@ -111,8 +116,11 @@ func (c *Checker) Check(ctx context.Context, at time.Time, claim Claim) (lifeboa
 	if !isDigest(claim.Content) {
 		return lifeboat.Factor{}, refused("there is nothing that a second factor could sign")
 	}
-	if claim.Kind == "duo" {
+	switch claim.Kind {
+	case "duo":
 		return c.checkPush(ctx, at, claim)
+	case "wallet": // nothing is enrolled but the address in the plan, nothing can be guessed, and nothing can be used for anything else
+		return checkWallet(claim)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -144,7 +152,7 @@ func (c *Checker) enrolled(at time.Time, person, kind string) (enrolment, error)
 	}
 	switch n, known := map[string]int{"totp": len(e.TOTP), "webauthn": len(e.Passkeys), "duo": len(e.Duo)}[kind]; {
 	case !known:
-		return enrolment{}, refused("there is no second factor of kind %q; use totp, webauthn or duo", kind)
+		return enrolment{}, refused("there is no second factor of kind %q; use totp, webauthn, duo or wallet", kind)
 	case kind == "webauthn" && c.passkeys == nil, kind == "duo" && c.duo == nil:
 		return enrolment{}, refused("this lifeboat is not set up for %s", kind)
 	case n == 0:

@@ -72,6 +72,7 @@ func Show(p lifeboat.Proposal) string {
 	}
 	if p.Task != nil {
 		lines = append(lines, "- "+task(*p.Task))
+		lines = append(lines, showTx(p)...)
 	}
 	return strings.Join(append(lines, fmt.Sprintf("A yes counts until %s. Content %s.", instant(p.Until), Short(Digest(p)))), "\n")
 }

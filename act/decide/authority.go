@@ -150,9 +150,17 @@ func (d *Desk) PermitAnswer(_ time.Time, a lifeboat.Answer) error {
 	terms := approve.Terms{To: q.To, Need: 1, Factor: q.Factor}
 	if !terms.Counts(a.By, a.Factor, a.Content) {
 		return &lifeboat.Problem{Reason: "factor", What: fmt.Sprintf("the question wants a second factor (%s), signed for what it shows", q.Factor), Money: "nothing was decided",
-			Next: "add --code or --duo, or sign with a passkey"}
+			Next: signWith(q.Factor)}
 	}
 	return nil
+}
+
+// signWith says how.
+func signWith(factor string) string {
+	if factor == "wallet" {
+		return "lifeboat question typed-data gives what your wallet signs; add --signature"
+	}
+	return "add --code or --duo, or sign with a passkey"
 }
 
 func denied(format string, args ...any) error {

@@ -198,7 +198,7 @@ func signaturesOf(ph *phases, facts map[string]string) (int, error) {
 	if !ph.signed {
 		return 0, nil
 	}
-	least, err := strconv.Atoi(facts["threshold"])
+	least, err := strconv.Atoi(facts[plan.FactThreshold])
 	if err != nil || least < 1 {
 		return 0, errors.New("what was worked out does not say how many must sign it")
 	}

@@ -228,6 +228,8 @@ func wantsFactor(q api.Question) string {
 		return " --duo"
 	case "webauthn":
 		return " (a yes takes your passkey: open the link in the message)"
+	case "wallet":
+		return fmt.Sprintf(" --signature 0x… (what your wallet signs: lifeboat question typed-data %s)%s", q.Key, prose.After("; signed so far: ", strings.Join(q.Answered, ", ")))
 	case "any":
 		return " (a yes takes --code, --duo, or your passkey through the link in the message)"
 	}

@@ -30,6 +30,8 @@ type Daemon interface {
 	Say(ctx context.Context, said lifeboat.Event, proof *Proof) (id string, err error)
 	// Challenge begins to sign what a person will say with a passkey: the options for navigator.credentials.get.
 	Challenge(ctx context.Context, said lifeboat.Event) (json.RawMessage, error)
+	// TypedData is what an owner's wallet signs for a yes to a question; safe for concurrent use.
+	TypedData(question string) (json.RawMessage, error)
 	// OpenLink says what a signed link in a message leads to.
 	OpenLink(token string) (Opened, error)
 	// Enrol begins or ends the enrolment of a second factor.
@@ -178,6 +180,21 @@ type Question struct {
 	// Content is the digest of what would be done, and Factor the second factor that an answer needs.
 	Content string `json:"content,omitempty"`
 	Factor  string `json:"factor,omitempty"`
+	// Answered are those whose yes is not enough by itself.
+	Answered []string `json:"answered,omitempty" doc:"who has said yes so far, where that is not enough"`
+	Signing  *Signing `json:"signing,omitempty" doc:"what a wallet signs, where the factor is wallet"`
+	// Proposal is for whoever verifies an answer; its words are in the text.
+	Proposal *lifeboat.Proposal `json:"-"`
+}
+
+// Signing names a transaction of a Safe in the ways in which wallets show it.
+type Signing struct {
+	Chain   uint64 `json:"chain"`
+	Safe    string `json:"safe"`
+	Nonce   uint64 `json:"nonce"`
+	Hash    string `json:"hash" doc:"safeTxHash: what is signed"`
+	Domain  string `json:"domain" doc:"the one part of the hash, as hardware wallets show it"`
+	Message string `json:"message" doc:"the other part"`
 }
 
 // Journal and its last entry.

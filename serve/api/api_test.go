@@ -57,6 +57,13 @@ func (d *daemon) FinishTicket(_ context.Context, ticket string, _ json.RawMessag
 	return err
 }
 
+func (d *daemon) TypedData(question string) (json.RawMessage, error) {
+	if question != "Q1" {
+		return nil, &lifeboat.Problem{Reason: "not-found", What: "nothing is asked"}
+	}
+	return json.RawMessage(`{"primaryType":"SafeTx"}`), nil
+}
+
 func (d *daemon) Challenge(_ context.Context, said lifeboat.Event) (json.RawMessage, error) {
 	return json.RawMessage(`{"publicKey":{}}`), d.refuse
 }

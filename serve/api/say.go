@@ -16,14 +16,16 @@ import (
 
 // Proof is how somebody shows, beyond the token, that it is really them.
 type Proof struct {
-	Kind string `json:"kind,omitempty" enum:"totp,duo,webauthn" doc:"which second factor; totp when only a code is given"`
+	Kind string `json:"kind,omitempty" enum:"totp,duo,webauthn,wallet" doc:"which second factor; totp when only a code is given"`
 	Code string `json:"code,omitempty" maxLength:"16" doc:"of the authenticator, for totp"`
 	// Assertion answers a challenge that POST /api/v1/challenges gave.
 	Assertion json.RawMessage `json:"assertion,omitempty" doc:"what navigator.credentials.get returned, for webauthn"`
+	// Signature is what a wallet made of the question's typed data.
+	Signature string `json:"signature,omitempty" maxLength:"200" doc:"for wallet: what eth_signTypedData_v4 returned for the question's typed data"`
 }
 
 // Given reports that there is something to verify.
-func (p *Proof) Given() bool { return p != nil && (p.Kind != "" || p.Code != "") }
+func (p *Proof) Given() bool { return p != nil && (p.Kind != "" || p.Code != "" || p.Signature != "") }
 
 // Noted says under which name something went into the journal.
 type Noted struct {
@@ -39,6 +41,8 @@ func registerSaying(api huma.API, d Daemon, token string) {
 		Summary: "The kill switch: nothing automatic passes any more until people let it go"}, halt(d, token))
 	huma.Register(api, huma.Operation{OperationID: "challenge", Method: http.MethodPost, Path: "/api/v1/challenges",
 		Summary: "Begin to sign an answer or a request with a passkey"}, challenge(d, token))
+	huma.Register(api, huma.Operation{OperationID: "get-typed-data", Method: http.MethodGet, Path: "/api/v1/questions/{key}/typed-data",
+		Summary: "What an owner's wallet signs for a yes: the second parameter of eth_signTypedData_v4, exactly"}, typedData(d))
 }
 
 // Authorised carries the token.
@@ -84,6 +88,20 @@ func answer(d Daemon, token string) func(context.Context, *answerInput) (*struct
 			return nil, problem(err)
 		}
 		return nil, nil
+	}
+}
+
+type typedDataInput struct {
+	Key string `path:"key" doc:"of the question"`
+}
+
+func typedData(d Daemon) func(context.Context, *typedDataInput) (*struct{ Body json.RawMessage }, error) {
+	return func(_ context.Context, in *typedDataInput) (*struct{ Body json.RawMessage }, error) {
+		payload, err := d.TypedData(in.Key)
+		if err != nil {
+			return nil, problem(err)
+		}
+		return &struct{ Body json.RawMessage }{payload}, nil
 	}
 }
 
