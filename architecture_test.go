@@ -65,6 +65,7 @@ var arrows = map[string][]string{
 
 	"chain":    {"prose", "secret"},
 	"act/safe": {"chain", "prose", "durable"},
+	"act/sign": {"plan"},
 }
 
 type source struct {
