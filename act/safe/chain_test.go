@@ -181,6 +181,22 @@ func stateOnChain(t *testing.T, bed *testbed.Bed, s *testbed.Safe) {
 			t.Errorf("%s is missing", o.Address)
 		}
 	}
+	if found := state.Findings(safe.Policy{Fallbacks: []common.Address{s.Handler.Address}}); len(found) > 0 {
+		t.Errorf("it has findings: %v", found)
+	}
+	// The contracts of the bed are those of the tables, at other addresses: their code is the same.
+	here := safe.MultiSendFor("1.4.1")
+	here.Address = s.MultiSend.Address
+	if err := here.Stands(t.Context(), one{bed}, nil); err != nil {
+		t.Error(err)
+	}
+	here.Address = s.Factory.Address
+	if err := here.Stands(t.Context(), one{bed}, nil); err == nil || !strings.Contains(err.Error(), "other code") {
+		t.Errorf("another contract passes: %v", err)
+	}
+	if err := safe.MultiSendFor("1.4.1").Stands(t.Context(), one{bed}, nil); err == nil || !strings.Contains(err.Error(), "is not at") {
+		t.Errorf("nothing passes for a contract: %v", err)
+	}
 	if _, err := safe.Read(t.Context(), one{bed}, nil, bed.USDC().Address); err == nil {
 		t.Error("a token was read as a Safe")
 	}

@@ -57,7 +57,7 @@ var fallbackHandlers = []Deployment{
 }
 
 // MultiSendFor is the contract that carries out the batches of a Safe of a version: the one of its own version, else the newest.
-// Whether it is there on the chain, its code says ([Deployment.Code]).
+// Whether it is there on the chain, its code says ([Deployment.Stands]).
 func MultiSendFor(version string) Deployment {
 	if i := slices.IndexFunc(MultiSends, func(d Deployment) bool { return d.Version == version }); i >= 0 {
 		return MultiSends[i]

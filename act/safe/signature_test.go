@@ -249,6 +249,29 @@ func TestNoSafe(t *testing.T) {
 	}
 }
 
+func TestTold(t *testing.T) {
+	hash := someTx.Hash()
+	other := common.HexToHash("0x02")
+	for name, c := range map[string]struct {
+		topics      []common.Hash
+		data        []byte
+		success, ok bool
+	}{
+		"since 1.4.0":  {[]common.Hash{Succeeded, hash}, make([]byte, 32), true, true},
+		"before":       {[]common.Hash{Failed}, append(hash.Bytes(), make([]byte, 32)...), false, true},
+		"another":      {[]common.Hash{other, hash}, make([]byte, 32), false, false},
+		"nothing":      {nil, nil, false, false},
+		"too little":   {[]common.Hash{Succeeded}, hash.Bytes(), false, false},
+		"cut of both":  {[]common.Hash{Succeeded, hash}, nil, false, false},
+		"more of both": {[]common.Hash{Succeeded, hash}, make([]byte, 64), false, false},
+	} {
+		told, success, ok := Told(c.topics, c.data)
+		if success != c.success || ok != c.ok || ok && told != hash {
+			t.Errorf("%s: %s, %v, %v", name, told, success, ok)
+		}
+	}
+}
+
 func TestVerify(t *testing.T) {
 	hash := someTx.Hash()
 	vault := common.HexToAddress("0xC0")
@@ -295,7 +318,7 @@ func TestFindings(t *testing.T) {
 		urgent bool
 		want   string
 	}{
-		{"other code", func(s *State) { s.Implementation = evil }, true, "runs code of"},
+		{"other code", func(s *State) { s.Implementation, s.Code = evil, common.Hash{1} }, true, "runs code of"},
 		{"a new owner", func(s *State) { s.Owners = append(slices.Clone(s.Owners), evil) }, true, "not by the plan"},
 		{"an owner is gone", func(s *State) { s.Owners = s.Owners[:2]; s.Threshold = 1 }, false, "should be an owner"},
 		{"a low threshold", func(s *State) { s.Threshold = 1 }, true, "1 of 3 owners are enough"},
@@ -311,6 +334,11 @@ func TestFindings(t *testing.T) {
 		if !slices.ContainsFunc(found, func(f Finding) bool { return f.Urgent == c.urgent && strings.Contains(f.Text, c.want) }) {
 			t.Errorf("%s: %v", c.name, found)
 		}
+	}
+	elsewhere := good
+	elsewhere.Implementation, elsewhere.Code = friend, Implementations[4].Code
+	if found := elsewhere.Findings(policy); len(found) > 0 {
+		t.Errorf("Safe's own code at another address: %v", found)
 	}
 	policy.Modules = []common.Address{pool}
 	if found := good.Findings(policy); len(found) != 1 || !strings.Contains(found[0].Text, "not enabled") {

@@ -29,6 +29,9 @@ type State struct {
 	ModuleGuard    common.Address   // the same for those of modules, since 1.5.0
 	Fallback       common.Address   // answers what the Safe does not
 	Implementation common.Address   // whose code it runs
+	// Code is the Keccak-256 of that code. It is read only when the address is none of [Implementations]: the same code may stand
+	// elsewhere.
+	Code common.Hash
 }
 
 // showsHash says how a contract that is an owner is asked for its signature.
@@ -89,7 +92,47 @@ func Read(ctx context.Context, r chain.Reader, at *chain.Block, safe common.Addr
 	if older(s.Version, 1, 5) {
 		s.ModuleGuard = common.Address{}
 	}
-	return s, s.readModules(ctx, r, answers[len(calls)])
+	if err := s.readModules(ctx, r, answers[len(calls)]); err != nil {
+		return State{}, err
+	}
+	if _, known := deployed(Implementations, s.Implementation); !known {
+		if s.Code, err = codeOf(ctx, r, &s.Block, s.Implementation); err != nil {
+			return State{}, fmt.Errorf("read the code of the Safe %s: %w", safe, err)
+		}
+	}
+	return s, nil
+}
+
+func codeOf(ctx context.Context, r chain.Reader, at *chain.Block, address common.Address) (common.Hash, error) {
+	answers, _, err := r.Read(ctx, at, []chain.Query{{What: chain.Code, To: address}})
+	if err != nil {
+		return common.Hash{}, err
+	}
+	if len(answers) != 1 || answers[0].Err != nil {
+		return common.Hash{}, errors.New("there is no answer")
+	}
+	return crypto.Keccak256Hash(answers[0].Data), nil
+}
+
+// Stands makes sure that a contract is there on the chain with the code that it should have. A delegate call to an address where nothing is
+// succeeds, and does nothing.
+func (d Deployment) Stands(ctx context.Context, r chain.Reader, at *chain.Block) error {
+	switch code, err := codeOf(ctx, r, at, d.Address); {
+	case err != nil:
+		return fmt.Errorf("read the code of %s at %s: %w", d.Name, d.Address, err)
+	case code == crypto.Keccak256Hash():
+		return fmt.Errorf("%s %s is not at %s on this chain", d.Name, d.Version, d.Address)
+	case code != d.Code:
+		return fmt.Errorf("what is at %s is not %s %s: it has other code", d.Address, d.Name, d.Version)
+	}
+	return nil
+}
+
+// runsKnownCode says that the Safe's code is Safe's own, wherever it stands.
+func (s State) runsKnownCode() bool {
+	return slices.ContainsFunc(Implementations, func(d Deployment) bool {
+		return d.Address == s.Implementation || s.Code != (common.Hash{}) && d.Code == s.Code
+	})
 }
 
 // take reads the answers of the Safe's own methods.
@@ -179,7 +222,7 @@ func (s State) Findings(p Policy) (found []Finding) {
 	add := func(urgent bool, format string, arguments ...any) {
 		found = append(found, Finding{urgent, fmt.Sprintf(format, arguments...)})
 	}
-	if _, known := deployed(Implementations, s.Implementation); !known && !slices.Contains(p.Implementations, s.Implementation) {
+	if !s.runsKnownCode() && !slices.Contains(p.Implementations, s.Implementation) {
 		add(true, "the Safe runs code of %s, which is no Safe contract that is known here: whoever wrote that code may have the Safe", p.Names.of(s.Implementation))
 	}
 	if len(p.Owners) > 0 {
