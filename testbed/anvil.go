@@ -4,11 +4,11 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math/big"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -29,7 +29,7 @@ func (b *Bed) startAnvil() {
 	a := &anvil{b: b, state: b.t.TempDir() + "/state.json"}
 	b.chain = a
 	a.run("0")
-	b.t.Cleanup(a.stop)
+	b.t.Cleanup(a.kill)
 	b.dial()
 	var fund []rpc.BatchElem
 	for _, account := range b.Accounts {
@@ -96,14 +96,19 @@ func listen(out io.Reader, address chan<- string) {
 	}
 }
 
+// kill ends the process at once.
+func (a *anvil) kill() {
+	_ = a.cmd.Process.Kill()
+	<-a.ended
+}
+
 // stop ends the process in the way in which it writes its state down.
 func (a *anvil) stop() {
 	_ = a.cmd.Process.Signal(os.Interrupt)
 	select {
 	case <-a.ended:
 	case <-a.b.later(10 * time.Second):
-		_ = a.cmd.Process.Signal(syscall.SIGKILL)
-		<-a.ended
+		a.kill()
 	}
 }
 
@@ -121,4 +126,8 @@ func (a *anvil) reorg(depth int) { a.b.rpc(nil, "anvil_reorg", depth, []any{}) }
 func (a *anvil) hold(held bool) {
 	a.held = held
 	a.b.rpc(nil, "evm_setAutomine", !held)
+}
+
+func (a *anvil) fee(wei *big.Int) {
+	a.b.rpc(nil, "anvil_setNextBlockBaseFeePerGas", hexutil.EncodeBig(wei))
 }

@@ -43,6 +43,7 @@ type Bed struct {
 	t      testing.TB
 	chain  chain
 	clock  lifeboat.Clock
+	feeCap *big.Int            // what the bed's own transactions pay for a unit of gas at most, in wei
 	mu     sync.Mutex          // guards what is below; one transaction at a time
 	shared map[string]Contract // what is deployed once and used by several
 }
@@ -83,8 +84,10 @@ func Start(t testing.TB, n Node) *Bed {
 		b.Accounts = append(b.Accounts, Account{crypto.PubkeyToAddress(key.PublicKey), key})
 	}
 	if n == Anvil {
+		b.feeCap = big.NewInt(1e12)
 		b.startAnvil()
 	} else {
+		b.feeCap = big.NewInt(50e9) // go-ethereum refuses a transaction that could cost more than an ether
 		b.startSimulated()
 	}
 	return b

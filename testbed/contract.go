@@ -180,7 +180,7 @@ func (b *Bed) transact(from Account, to *common.Address, value *big.Int, data []
 	nonce, err := b.Client.PendingNonceAt(b.ctx(), from.Address)
 	b.must("ask for a nonce", err)
 	tx, err := types.SignNewTx(from.Key, types.LatestSignerForChainID(b.ChainID), &types.DynamicFeeTx{ChainID: b.ChainID, Nonce: nonce,
-		GasTipCap: big.NewInt(1e9), GasFeeCap: big.NewInt(50e9), Gas: gasLimit, To: to, Value: value, Data: data})
+		GasTipCap: big.NewInt(1e9), GasFeeCap: b.feeCap, Gas: gasLimit, To: to, Value: value, Data: data})
 	b.must("sign "+what, err)
 	b.must("send "+what, b.Client.SendTransaction(b.ctx(), tx))
 	r := b.receipt(tx.Hash(), what)

@@ -147,7 +147,7 @@ func TestUniswapV2(t *testing.T) {
 			t.Errorf("1 WETH was swapped for %v base units of USDC", got)
 		}
 		u.Pull(100)
-		if got := bed.Balance(u.WETH, u.Pair.Address); got.Cmp(big.NewInt(1_000_000)) > 0 {
+		if got := bed.Balance(u.WETH, u.Pair.Address); got.Cmp(big.NewInt(1e9)) > 0 {
 			t.Errorf("after the whale pulled all its liquidity %v wei of WETH are left", got)
 		}
 	})
