@@ -18,15 +18,16 @@ import (
 type Aave struct {
 	name   string
 	pool   common.Address
-	assets []common.Address // that are looked at; all of them when empty
+	assets []common.Address // that are looked at, as far as the market has them; all of it when it has none of them
 	swaps  Seller           // for unwinding; nil when there is none
 
 	mu    sync.Mutex
 	parts *aaveParts
 }
 
-// NewAave market. Naming the assets that matter makes reads small: a big market has some sixty. Seller sells collateral when a
-// position is unwound; nil for none.
+// NewAave market. Naming the assets that matter makes reads small: a big market has some sixty. What is named and no asset of the
+// market is passed over, so that all tokens of a plan may be named; when none of them is one, all assets matter. Seller sells
+// collateral when a position is unwound; nil for none.
 func NewAave(name string, pool common.Address, seller Seller, assets ...common.Address) *Aave {
 	return &Aave{name: name, pool: pool, swaps: seller, assets: slices.Clone(assets)}
 }
@@ -139,17 +140,14 @@ func (a *Aave) locate(ctx context.Context, r chain.Reader, at *chain.Block) (*aa
 	if err := scanAll(oracle, &parts.oracle, data, &parts.data, list, &parts.list); err != nil {
 		return nil, nil, err
 	}
-	assets := parts.list
-	if len(a.assets) > 0 {
-		assets = a.assets
+	assets := slices.DeleteFunc(slices.Clone(parts.list), func(asset common.Address) bool { return !slices.Contains(a.assets, asset) })
+	if len(assets) == 0 {
+		assets = parts.list
 	}
 	var third contract.Batch
 	unit := third.Call(parts.oracle, contract.AaveOracle.Unit)
 	names, tokens := make([]askedToken, len(assets)), make([]*contract.Asked, len(assets))
 	for i, asset := range assets {
-		if !slices.Contains(parts.list, asset) {
-			return nil, nil, fmt.Errorf("%s is no asset of this market", asset)
-		}
 		names[i], tokens[i] = askToken(&third, asset), third.Call(parts.data, contract.AaveData.Tokens, asset)
 	}
 	if _, err := third.Read(ctx, r, &block); err != nil {

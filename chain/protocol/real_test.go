@@ -1,6 +1,7 @@
 package protocol_test
 
 import (
+	"errors"
 	"math"
 	"math/big"
 	"strings"
@@ -213,5 +214,134 @@ func TestFeedsOnChain(t *testing.T) {
 		if age := measure(t, r, feeds, protocol.OracleAge, common.Address{}, feed.Address); age < 7200 || age > 7300 {
 			t.Errorf("its age is %v", age)
 		}
+	})
+}
+
+// exchange is an exchange deep enough for ten ether, and an oracle that says what it says.
+func exchange(bed *testbed.Bed, market *testbed.Aave) (*testbed.UniswapV2, *protocol.UniswapV2) {
+	uniswap := bed.UniswapV2()
+	uniswap.Add(bed.Whale(), testbed.Units(19_800_000, 6), testbed.Ether(9_900))
+	oracle := protocol.NewFeeds("prices", common.Address{},
+		protocol.Feed{Name: "ETH/USD", Address: market.Feeds["WETH"].Address, Token: market.WETH.Address, Heartbeat: time.Hour},
+		protocol.Feed{Name: "USDC/USD", Address: market.Feeds["USDC"].Address, Token: market.USDC.Address, Heartbeat: time.Hour})
+	return uniswap, protocol.NewUniswapV2("WETH/USDC", uniswap.Router.Address, uniswap.Pair.Address, oracle)
+}
+
+// A position that nothing at hand can repay is unwound out of its own collateral by a Safe, in one transaction.
+func TestUnwindOnChain(t *testing.T) {
+	testbed.Each(t, func(t *testing.T, bed *testbed.Bed) {
+		safe, market, r := bed.Safe(bed.Accounts[1:4], 2), bed.Aave(), reader(t, bed)
+		_, pair := exchange(bed, market)
+		aave := protocol.NewAave("Aave", market.Pool.Address, pair)
+		bed.Mint(market.WETH, safe.Address, testbed.Ether(10))
+		safe.Batch(
+			market.WETH.Do("approve", market.Pool.Address, testbed.Max()),
+			market.Pool.Do("supply", market.WETH.Address, testbed.Ether(10), safe.Address, uint16(0)),
+			market.Pool.Do("borrow", market.USDC.Address, testbed.Units(12_000, 6), testbed.VariableRate, uint16(0), safe.Address),
+			market.USDC.Do("transfer", bed.Whale().Address, testbed.Units(12_000, 6)),
+		)
+		plan, err := aave.Exit(t.Context(), r, nil, safe.Address, protocol.Ask{Do: protocol.Unwind})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(plan.Notes) > 0 {
+			t.Error(plan.Notes)
+		}
+		broken(t, r, plan, "no USDC is owed at the variable rate")
+		receipt := safe.Batch(calls(plan)...)
+		t.Logf("%d calls, %d gas", len(plan.Calls), receipt.GasUsed)
+		holds(t, r, plan)
+		if p := market.Position(safe.Address); p.Debt.Sign() != 0 || p.Collateral.Sign() != 0 {
+			t.Errorf("%v is owed and %v is left", p.Debt, p.Collateral)
+		}
+		// 12,000 dollars less 1 % at the worst were paid out of 20,000.
+		if got := bed.Balance(market.WETH, safe.Address); got.Cmp(testbed.Units(385, 16)) < 0 {
+			t.Errorf("%v wei of WETH came out", got)
+		}
+		for _, spender := range []common.Address{market.Pool.Address, soldTo(plan)} {
+			if left := bed.Number(market.USDC.Contract, "allowance", safe.Address, spender); left.Sign() != 0 {
+				t.Errorf("%s may still take %v", spender, left)
+			}
+		}
+	})
+}
+
+// soldTo is whom the plan sold to.
+func soldTo(plan protocol.Plan) (router common.Address) {
+	for _, c := range plan.Calls {
+		if strings.HasPrefix(c.Words, "sell ") {
+			router = c.To
+		}
+	}
+	return router
+}
+
+func TestUniswapOnChain(t *testing.T) {
+	testbed.Each(t, func(t *testing.T, bed *testbed.Bed) {
+		market, whale, user, r := bed.Aave(), bed.Whale(), bed.Accounts[1], reader(t, bed)
+		small := bed.UniswapV2()
+		if got := small.Quote(small.WETH, small.USDC, testbed.Ether(1)); got.Cmp(big.NewInt(1_974_316_068)) != 0 {
+			t.Errorf("the pair itself pays %v", got)
+		}
+		uniswap, pair := exchange(bed, market)
+		bed.Mint(market.WETH, user.Address, testbed.Ether(5))
+		plan, err := pair.Exit(t.Context(), r, nil, user.Address, protocol.Ask{Do: protocol.Swap, Token: market.WETH.Address, Into: market.USDC.Address})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := uniswap.Quote(market.WETH, market.USDC, testbed.Ether(5))
+		for _, call := range calls(plan) {
+			bed.Act(user, call)
+		}
+		holds(t, r, plan)
+		if got := bed.Balance(market.USDC, user.Address); got.Cmp(want) != 0 {
+			t.Errorf("%v came out, and the pair said %v", got, want)
+		}
+
+		plan, err = pair.Exit(t.Context(), r, nil, whale.Address, protocol.Ask{Do: protocol.RemoveLiquidity})
+		if err != nil {
+			t.Fatal(err)
+		}
+		broken(t, r, plan, " has at least ")
+		// Somebody pushes the pool before it is mined: the plan is refused rather than filled at his price.
+		uniswap.Swap(bed.Accounts[2], market.WETH, market.USDC, testbed.Ether(1_000))
+		var revert *testbed.Revert
+		bed.Act(whale, calls(plan)[0])
+		if _, err := bed.Try(whale.Address, calls(plan)[1]); !errors.As(err, &revert) || !strings.Contains(revert.Message, "INSUFFICIENT") {
+			t.Errorf("at a pushed price: %v", err)
+		}
+		if _, err := pair.Exit(t.Context(), r, nil, whale.Address, protocol.Ask{Do: protocol.RemoveLiquidity}); err == nil || !strings.Contains(err.Error(), "away from the oracle's price") {
+			t.Error(err)
+		}
+		if imbalance := measure(t, r, pair, protocol.Imbalance, common.Address{}, uniswap.Pair.Address); imbalance < 0.05 {
+			t.Errorf("the pool is pushed and its imbalance is %v", imbalance)
+		}
+	})
+}
+
+func TestVaultOnChain(t *testing.T) {
+	testbed.Each(t, func(t *testing.T, bed *testbed.Bed) {
+		user, r := bed.Accounts[1], reader(t, bed)
+		usdc := bed.USDC()
+		vault := bed.Vault(usdc)
+		v := protocol.NewVault("Savings", vault.Address)
+		bed.Mint(usdc, user.Address, testbed.Units(1_000, 6))
+		bed.Send(user, usdc.Contract, "approve", vault.Address, testbed.Max())
+		bed.Send(user, vault.Contract, "deposit", testbed.Units(1_000, 6), user.Address)
+		bed.Mint(usdc, vault.Address, testbed.Units(100, 6)) // earned
+		close4(t, "share price", measure(t, r, v, protocol.SharePrice, common.Address{}, vault.Address), 1.1)
+		positions, err := v.Positions(t.Context(), r, nil, user.Address)
+		if err != nil || len(positions) != 1 || new(big.Int).Sub(testbed.Units(1_100, 6), positions[0].Under[0].Amount).CmpAbs(big.NewInt(2)) > 0 {
+			t.Fatal(positions, err)
+		}
+		plan, err := v.Exit(t.Context(), r, nil, user.Address, protocol.Ask{Do: protocol.Withdraw})
+		if err != nil {
+			t.Fatal(err)
+		}
+		broken(t, r, plan, " has at least ")
+		for _, call := range calls(plan) {
+			bed.Act(user, call)
+		}
+		holds(t, r, plan)
 	})
 }

@@ -3,6 +3,7 @@ package protocol
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"math/big"
 	"slices"
@@ -142,22 +143,20 @@ func (u *UniswapV3) owned(ctx context.Context, r chain.Reader, at *chain.Block, 
 	return ids, address, block, nil
 }
 
-// locate finds the pools and the tokens of positions, or remembers them: neither ever changes.
+// locate finds the pools and the tokens of positions, or remembers them: neither ever changes. It holds no lock while it reads, for
+// others may have to ask before it is answered.
 func (u *UniswapV3) locate(ctx context.Context, r chain.Reader, block chain.Block, factory common.Address, positions []*rangePosition) error {
 	u.mu.Lock()
-	defer u.mu.Unlock()
-	if len(u.tokens) > knownMax || len(u.pools) > knownMax {
-		clear(u.tokens)
-		clear(u.pools)
-	}
+	knownPools, knownTokens := maps.Clone(u.pools), maps.Clone(u.tokens)
+	u.mu.Unlock()
 	var b contract.Batch
 	pools, tokens := map[poolKey]*contract.Asked{}, map[common.Address]askedToken{}
 	for _, p := range positions {
-		if _, known := u.pools[p.key]; !known && pools[p.key] == nil {
+		if _, known := knownPools[p.key]; !known && pools[p.key] == nil {
 			pools[p.key] = b.Call(factory, contract.UniswapV3.PoolOf, p.key.first, p.key.second, new(big.Int).SetUint64(p.key.fee))
 		}
 		for _, address := range []common.Address{p.key.first, p.key.second} {
-			if _, known := u.tokens[address]; !known && tokens[address].symbol == nil {
+			if _, known := knownTokens[address]; !known && tokens[address].symbol == nil {
 				tokens[address] = askToken(&b, address)
 			}
 		}
@@ -172,17 +171,22 @@ func (u *UniswapV3) locate(ctx context.Context, r chain.Reader, block chain.Bloc
 		if err := asked.Scan(&pool); err != nil {
 			return err
 		}
-		u.pools[key] = pool
+		knownPools[key] = pool
 	}
 	for address, asked := range tokens {
 		token, err := asked.token()
 		if err != nil {
 			return err
 		}
-		u.tokens[address] = token
+		knownTokens[address] = token
 	}
 	for _, p := range positions {
-		p.pool, p.tokens = u.pools[p.key], [2]Token{u.tokens[p.key.first], u.tokens[p.key.second]}
+		p.pool, p.tokens = knownPools[p.key], [2]Token{knownTokens[p.key.first], knownTokens[p.key.second]}
+	}
+	if len(knownPools) <= knownMax && len(knownTokens) <= knownMax {
+		u.mu.Lock()
+		u.pools, u.tokens = knownPools, knownTokens
+		u.mu.Unlock()
 	}
 	return nil
 }

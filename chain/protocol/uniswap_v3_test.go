@@ -162,6 +162,12 @@ func TestUniswapV3(t *testing.T) {
 	near(t, "price", find(t, all, Price, common.Address{}, pool), 2000)
 	near(t, "in range", find(t, all, InRange, owner, pool), 1)
 
+	// Two that share an adapter must not wait for each other.
+	fresh := NewUniswapV3("Uniswap", manager, nil)
+	if found, _, failed, err := Discover(t.Context(), w, nil, []common.Address{owner, owner}, fresh); err != nil || len(failed) != 0 || len(found[owner]) != 2 {
+		t.Error(found, failed, err)
+	}
+
 	plan, err := u.Exit(t.Context(), w, nil, owner, Ask{Do: RemoveLiquidity, ID: big.NewInt(7)})
 	if err != nil || len(plan.Calls) != 2 || len(plan.Must) != 3 {
 		t.Fatal(words(plan), err)
