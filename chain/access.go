@@ -30,9 +30,12 @@ type Config struct {
 	Hedge time.Duration
 	// Timeout of one call to one node; 0 is ten seconds.
 	Timeout time.Duration
-	Clock   lifeboat.Clock      // nil is the machine's
-	Log     *slog.Logger        // nil logs nothing
-	Scrub   func(string) string // takes keys out of texts; nil leaves them as they are
+	// Poll is how often a follower asks for the head where no node tells of it; 0 is half of the usual time between two blocks, and
+	// no more often than twice a second.
+	Poll  time.Duration
+	Clock lifeboat.Clock      // nil is the machine's
+	Log   *slog.Logger        // nil logs nothing
+	Scrub func(string) string // takes keys out of texts; nil leaves them as they are
 }
 
 // Node is one way to the chain.
@@ -54,6 +57,7 @@ type Chain struct {
 	relays  []*node
 	quorum  int
 	hedge   time.Duration
+	poll    time.Duration
 	clock   lifeboat.Clock
 	log     *slog.Logger
 
@@ -61,6 +65,7 @@ type Chain struct {
 
 	mu        sync.Mutex
 	news      chan struct{} // closed when a node tells of a new head, and replaced
+	newest    common.Hash   // the head that was told of last
 	pushing   int           // nodes that tell of heads by themselves now
 	multicall multicallAt
 	span      spans
@@ -73,6 +78,7 @@ func New(config Config) (*Chain, error) {
 	c := &Chain{
 		network: networkOf(config.ID, config.Network),
 		hedge:   config.Hedge,
+		poll:    config.Poll,
 		clock:   config.Clock,
 		log:     config.Log,
 		news:    make(chan struct{}),
@@ -150,7 +156,7 @@ type NodeHealth struct {
 	Host          string
 	Private       bool
 	Head          uint64        // the newest block that it told of; 0 before it was heard
-	Lag           uint64        // blocks behind the farthest of the others
+	Lag           uint64        // blocks behind where a quorum of nodes has come
 	Latency       time.Duration // of its answers, smoothed
 	Answers       uint64
 	Failures      uint64
@@ -165,15 +171,19 @@ type NodeHealth struct {
 // Health of the nodes, in the order of the configuration, relays last.
 func (c *Chain) Health() []NodeHealth {
 	var all []NodeHealth
-	var farthest uint64
+	var heads []uint64
 	for _, n := range slices.Concat(c.nodes, c.relays) {
 		h := n.health(c.clock.Now())
-		farthest = max(farthest, h.Head)
 		all = append(all, h)
+		if !n.private {
+			heads = append(heads, h.Head)
+		}
 	}
-	for i := range all {
-		if all[i].Head > 0 {
-			all[i].Lag = farthest - all[i].Head
+	// One node that claims to be far ahead makes no laggards of the others.
+	slices.SortFunc(heads, func(a, b uint64) int { return cmp.Compare(b, a) })
+	for i, h := range all {
+		if reached := heads[c.quorum-1]; h.Head > 0 && h.Head < reached {
+			all[i].Lag = reached - h.Head
 		}
 	}
 	return all
@@ -185,13 +195,14 @@ const probeEvery = 15 * time.Second
 // watch asks a node regularly what it is and where it stands.
 func (c *Chain) watch(ctx context.Context, n *node) {
 	for ctx.Err() == nil {
-		n.verify(ctx, true)
-		if tip, err := n.tip(ctx); err == nil && tip.Number > 0 {
-			n.heard(tip.Number)
+		if n.verify(ctx, true) == nil {
+			n.tip(ctx)
 		}
-		if c.clock.Sleep(ctx, c.clock.Now().Add(probeEvery)) != nil {
-			return
+		next := c.clock.Now().Add(probeEvery)
+		if until := n.health(c.clock.Now()).Until; until.After(next) {
+			next = until
 		}
+		c.clock.Sleep(ctx, next)
 	}
 }
 
@@ -207,10 +218,14 @@ func (c *Chain) subscribe(ctx context.Context, n *node) {
 	}
 }
 
-// announce wakes those who wait for a head.
-func (c *Chain) announce() {
+// announce wakes those who wait for a head; the first node that tells of it does.
+func (c *Chain) announce(h *header) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if h.Hash == c.newest {
+		return
+	}
+	c.newest = h.Hash
 	close(c.news)
 	c.news = make(chan struct{})
 }

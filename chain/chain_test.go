@@ -2,12 +2,10 @@ package chain_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"math/big"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,7 +19,7 @@ import (
 func nodes(t testing.TB, c *chaintest.Chain, count int) (*chain.Chain, []*chaintest.Node) {
 	t.Helper()
 	var all []*chaintest.Node
-	config := chain.Config{ID: 1, Network: chain.Network{BlockTime: 20 * time.Millisecond}, Hedge: 200 * time.Millisecond, Timeout: 5 * time.Second}
+	config := chain.Config{ID: 1, Poll: 5 * time.Millisecond, Hedge: 200 * time.Millisecond, Timeout: 5 * time.Second}
 	for range count {
 		n := chaintest.Serve(t, c)
 		all = append(all, n)
@@ -155,43 +153,6 @@ func TestTwoNodesThatDisagree(t *testing.T) {
 	}
 }
 
-// recorder folds the steps of a follower and checks that each follows on the one before.
-type recorder struct {
-	mu     sync.Mutex
-	at     chain.Checkpoint
-	branch []chain.Step
-	steps  []string
-	wrong  []string
-}
-
-func (r *recorder) take(s chain.Step) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.steps = append(r.steps, fmt.Sprintf("%d %t %d", s.Block.Number, s.Removed, len(s.Logs)))
-	last := len(r.branch) - 1
-	switch {
-	case s.Removed && (last < 0 || r.branch[last].Block.Hash != s.Block.Hash):
-		r.wrong = append(r.wrong, fmt.Sprintf("block %d is removed and was not the newest", s.Block.Number))
-	case s.Removed:
-		r.branch = r.branch[:last]
-	case last >= 0 && (r.branch[last].Block.Hash != s.Block.Parent || r.branch[last].Block.Number+1 != s.Block.Number):
-		r.wrong = append(r.wrong, fmt.Sprintf("block %d does not follow on block %d", s.Block.Number, r.branch[last].Block.Number))
-	default:
-		r.branch = append(r.branch, s)
-	}
-	r.at.Take(s)
-	return nil
-}
-
-func (r *recorder) last() (hash common.Hash) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.branch) > 0 {
-		hash = r.branch[len(r.branch)-1].Block.Hash
-	}
-	return hash
-}
-
 func wait(t testing.TB, what string, so func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !so(); time.Sleep(time.Millisecond) {
@@ -201,27 +162,179 @@ func wait(t testing.TB, what string, so func() bool) {
 	}
 }
 
-func TestFollowThroughAReorganisation(t *testing.T) {
+// lying changes what one method says.
+func lying(about string, instead any) chaintest.Faults {
+	return chaintest.Faults{Lie: func(method string, result any) any {
+		if method == about {
+			return instead
+		}
+		return result
+	}}
+}
+
+// TestOneBadNodeOfThree is in the way of nothing, however it is bad.
+func TestOneBadNodeOfThree(t *testing.T) {
+	held := make(chan struct{})
+	t.Cleanup(func() { close(held) })
+	for name, bad := range map[string]chaintest.Faults{
+		"lies about a call":    lying("eth_call", "0x"+common.Bytes2Hex(word(1))),
+		"lags":                 {Lag: 5},
+		"is far ahead":         {Ahead: 1 << 40},
+		"is ahead with nulls":  {Ahead: 1000, Nulls: true},
+		"is down":              {Down: true},
+		"shows a page":         {Page: true},
+		"cuts its answers":     {Cut: true},
+		"is on another chain":  {ChainID: 5},
+		"wants quiet":          {Status: 429, RetryAfter: 60},
+		"wants quiet in JSON":  {Code: -32005, Message: "daily request count exceeded, request rate limited"},
+		"answers nobody":       {WrongIDs: true},
+		"answers with nulls":   {Nulls: true},
+		"has dropped history":  {PrunedBelow: 1 << 40},
+		"is broken":            {Status: 502},
+		"wants a key":          {Status: 401},
+		"sends elsewhere":      {Status: 302},
+		"is silent":            {Hold: held},
+		"takes numbers alone":  {NoHashes: true},
+		"takes short batches":  {BatchMax: 1},
+		"lies about the head":  lying("eth_getBlockByNumber", map[string]any{"number": "0x3", "hash": common.Hash{1}, "parentHash": common.Hash{2}, "timestamp": "0x1"}),
+		"has a huge head":      lying("eth_getBlockByNumber", map[string]any{"number": "0xffffffffffffffffffff", "hash": common.Hash{1}, "parentHash": common.Hash{2}, "timestamp": "0x1"}),
+		"has no time":          lying("eth_getBlockByNumber", map[string]any{"number": "0x3", "hash": common.Hash{1}, "parentHash": common.Hash{2}, "timestamp": "0xffffffffffffffff"}),
+		"answers with a list":  lying("eth_call", []int{1}),
+		"answers with a float": lying("eth_getBalance", 1.5),
+		"negative balance":     lying("eth_getBalance", "-0x1"),
+		"endless balance":      lying("eth_getBalance", "0x1"+strings.Repeat("0", 65)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			world := chaintest.New(1)
+			world.Call(pool, price, chaintest.Result{Data: word(2000)})
+			world.Balance(token, big.NewInt(5))
+			for range 6 {
+				world.Mine(chaintest.Log(pool, nil, topic))
+			}
+			for place := range 3 { // wherever it stands in the configuration
+				c, all := nodes(t, world, 3)
+				all[place].Misbehave(bad)
+				for range 2 {
+					answers, at, err := c.Read(t.Context(), nil, []chain.Query{{To: pool, Data: price}, {What: chain.Balance, To: token}})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if at.Hash != world.Head().Hash || !bytes.Equal(answers[0].Data, word(2000)) || !bytes.Equal(answers[1].Data, word(5)) {
+						t.Fatalf("at block %d: %x, %x", at.Number, answers[0].Data, answers[1].Data)
+					}
+					logs, err := c.Logs(t.Context(), 1, 6, chain.Filter{Addresses: []common.Address{pool}})
+					if err != nil || len(logs) != 6 {
+						t.Fatalf("%d logs, %v", len(logs), err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestTwoBadNodesOfThree is no answer, and words that say which node did what.
+func TestTwoBadNodesOfThree(t *testing.T) {
+	for name, test := range map[string]struct {
+		bad  chaintest.Faults
+		kind error
+		says string
+	}{
+		"down":         {chaintest.Faults{Down: true}, chain.ErrUnreachable, "cut off"},
+		"page":         {chaintest.Faults{Page: true}, chain.ErrUnreachable, "a page for people"},
+		"cut":          {chaintest.Faults{Cut: true}, chain.ErrUnreachable, "cut off"},
+		"chain":        {chaintest.Faults{ChainID: 5}, chain.ErrUnreachable, "it is on chain 5, not 1"},
+		"429":          {chaintest.Faults{Status: 429}, chain.ErrUnreachable, "status 429"},
+		"wrong ids":    {chaintest.Faults{WrongIDs: true}, chain.ErrUnreachable, "without an answer, or answered another one"},
+		"nulls":        {chaintest.Faults{Nulls: true}, chain.ErrUnreachable, "not of the form"},
+		"redirect":     {chaintest.Faults{Status: 301}, chain.ErrUnreachable, "another address"},
+		"not numbers":  {lying("eth_getBlockByNumber", map[string]any{"number": "twelve"}), chain.ErrUnreachable, "not of the form"},
+		"huge numbers": {lying("eth_getBlockByNumber", map[string]any{"number": "0xffffffffffffffffffff"}), chain.ErrUnreachable, "not of the form"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			world := chaintest.New(1)
+			world.Mine()
+			c, all := nodes(t, world, 3)
+			all[0].Misbehave(test.bad)
+			all[2].Misbehave(test.bad)
+			_, err := c.Head(t.Context())
+			if !errors.Is(err, test.kind) || !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), all[0].Host()) {
+				t.Fatalf("%v", err)
+			}
+			told := 0
+			for _, h := range c.Health() {
+				if h.Error != "" && h.Out != "" {
+					told++
+				}
+			}
+			if told != 2 {
+				t.Errorf("the health of %d nodes tells of it: %+v", told, c.Health())
+			}
+			for _, n := range []*chaintest.Node{all[0], all[2]} {
+				n.Misbehave(chaintest.Faults{})
+			}
+			wait(t, "the nodes are asked again", func() bool { _, err := c.Head(t.Context()); return err == nil || test.bad.ChainID != 0 })
+		})
+	}
+}
+
+// TestALiarIsRemembered shows it in the health of the nodes, and asks the others first from then on.
+func TestALiarIsRemembered(t *testing.T) {
+	world := chaintest.New(1)
+	world.Call(pool, price, chaintest.Result{Data: word(2000)})
+	world.Mine()
+	c, all := nodes(t, world, 3)
+	all[0].Misbehave(lying("eth_call", "0x"+common.Bytes2Hex(word(1))))
+	wait(t, "the liar's answer is compared", func() bool {
+		if _, _, err := c.Read(t.Context(), nil, []chain.Query{{To: pool, Data: price}}); err != nil {
+			t.Fatal(err)
+		}
+		return c.Health()[0].Disagreements > 0
+	})
+	if h := c.Health()[0]; !strings.Contains(h.Disagreed, "00001") || h.Host != all[0].Host() {
+		t.Errorf("%+v", h)
+	}
+	asked := all[0].Asked("eth_call")
+	if _, _, err := c.Read(t.Context(), nil, []chain.Query{{To: pool, Data: price}}); err != nil || all[0].Asked("eth_call") != asked {
+		t.Errorf("the liar was asked first again: %v", err)
+	}
+}
+
+// TestBudgetOfANode is kept, and a node without budget left is passed over.
+func TestBudgetOfANode(t *testing.T) {
 	world := chaintest.New(1)
 	world.Mine()
-	c, _ := nodes(t, world, 3)
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	var r recorder
-	done := make(chan error, 1)
-	go func() { done <- c.Follow(ctx, chain.From(1), chain.Filter{Addresses: []common.Address{pool}}, r.take) }()
-	for range 4 {
-		world.Mine(chaintest.Log(pool, nil, topic), chaintest.Log(other, nil, topic))
+	first, second := chaintest.Serve(t, world), chaintest.Serve(t, world)
+	c := open(t, chain.Config{ID: 1, Quorum: 1, Timeout: time.Second, Nodes: []chain.Node{{URL: first.URL(), PerSecond: 5}, {URL: second.URL()}}})
+	start := time.Now()
+	for range 20 {
+		if _, err := c.Head(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
-	wait(t, "the head is told", func() bool { return r.last() == world.Head().Hash })
-	world.Reorg(3)
-	wait(t, "the new head is told", func() bool { return r.last() == world.Head().Hash })
-	stop()
-	if err := <-done; !errors.Is(err, context.Canceled) {
-		t.Errorf("%v", err)
+	if most := 5 + int(6*time.Since(start).Seconds()) + 1; first.Asked("eth_getBlockByNumber")+first.Asked("eth_chainId") > most {
+		t.Errorf("%d requests in %s", first.Asked("eth_getBlockByNumber"), time.Since(start))
 	}
-	want := "1 false 0, 2 false 1, 3 false 1, 4 false 1, 5 false 1, 5 true 0, 4 true 0, 3 true 0, 3 false 0, 4 false 0, 5 false 0, 6 false 0"
-	if got := strings.Join(r.steps, ", "); got != want || len(r.wrong) > 0 {
-		t.Errorf("steps %s\nwant  %s\n%v", got, want, r.wrong)
+}
+
+func TestConfigurationsThatCannotWork(t *testing.T) {
+	for name, test := range map[string]struct {
+		config chain.Config
+		says   string
+	}{
+		"no id":        {chain.Config{Nodes: []chain.Node{{URL: "http://a"}}}, "needs its id"},
+		"no node":      {chain.Config{ID: 1}, "no node that could be read"},
+		"relay alone":  {chain.Config{ID: 1, Nodes: []chain.Node{{URL: "http://a", Private: true}}}, "no node that could be read"},
+		"quorum":       {chain.Config{ID: 1, Quorum: 2, Nodes: []chain.Node{{URL: "http://a"}}}, "cannot give a quorum of 2"},
+		"same host":    {chain.Config{ID: 1, Nodes: []chain.Node{{URL: "http://a/key-one"}, {URL: "https://a/key-two"}}}, "two nodes of Ethereum are at a:"},
+		"ftp":          {chain.Config{ID: 1, Nodes: []chain.Node{{URL: "ftp://a"}}}, `not "ftp"`},
+		"no address":   {chain.Config{ID: 1, Nodes: []chain.Node{{URL: "secret-key"}}}, "cannot be read"},
+		"many of them": {chain.Config{ID: 1, Nodes: make([]chain.Node, chain.NodesMax+1)}, "32 are the most"},
+	} {
+		_, err := chain.New(test.config)
+		if err == nil || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "key") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -39,6 +39,7 @@ type fault struct {
 	data                []byte        // of a revert
 	after               time.Duration // that the node wants us to wait
 	cause               error
+	noted               bool // it was counted against the node
 }
 
 func (f *fault) Error() string { return f.host + ": " + f.step + ": " + f.message }
@@ -102,7 +103,7 @@ func explain(err error) (class, string, []byte, time.Duration) {
 		}
 		return k, answer.Error(), data, 0
 	}
-	if errors.Is(err, errTooBig) {
+	if errors.Is(err, errTooBig) || strings.Contains(err.Error(), "read limit exceeded") { // the latter over a WebSocket
 		return tooMuch, errTooBig.Error(), nil, 0
 	}
 	return broken, wordsFor(err), nil, 0

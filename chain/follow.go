@@ -209,7 +209,11 @@ func (f *follower) goBack(ctx context.Context, head *header) error {
 	if f.knows(head.Number, head.Hash) {
 		return errBehind // no reorganisation: they will come back to where they were
 	}
-	if oldest := f.at.Blocks[0]; head.Number < oldest.Number && oldest.Hash != (common.Hash{}) {
+	first := f.at.Blocks[0].Number
+	if f.at.Blocks[0].Hash == (common.Hash{}) {
+		first++
+	}
+	if head.Number < first {
 		return errBehind
 	}
 	for {
@@ -318,7 +322,7 @@ func (c *Chain) heads() <-chan struct{} {
 }
 
 const (
-	pollMin = 100 * time.Millisecond
+	pollMin = 500 * time.Millisecond
 	pollMax = 6 * time.Second
 )
 
@@ -326,7 +330,10 @@ const (
 func (c *Chain) pollEvery() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pushing > 0 {
+	switch {
+	case c.poll > 0:
+		return c.poll
+	case c.pushing > 0:
 		return max(2*c.network.BlockTime, pollMin)
 	}
 	return min(max(c.network.BlockTime/2, pollMin), pollMax)

@@ -108,7 +108,8 @@ func (c *Chain) headOf(ctx context.Context, need int) (*header, error) {
 	number := tips[need-1].Number
 	for back := uint64(0); ; back = max(1, 2*back) {
 		h, err := c.headerAt(ctx, number-min(back, number), need)
-		if err == nil || !errors.Is(err, ErrDisagree) || back >= c.network.Depth || back >= number {
+		divided := errors.Is(err, ErrDisagree) || faultOf(err, behind, pruned)
+		if err == nil || !divided || back >= c.network.Depth || back >= number {
 			return h, err
 		}
 	}
@@ -116,48 +117,24 @@ func (c *Chain) headOf(ctx context.Context, need int) (*header, error) {
 
 // tips collects the newest headers until enough nodes say alike, or all have answered, or the rest takes too long.
 func (c *Chain) tips(ctx context.Context, need int) ([]*header, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	type tip struct {
-		h   *header
-		err error
-	}
-	heard := make(chan tip, len(c.nodes))
-	for _, n := range c.nodes {
-		go func() {
+	b := ballot[*header]{
+		step: "ask where it stands",
+		need: need,
+		ask: func(ctx context.Context, n *node) (*header, string, error) {
 			h, err := n.tip(ctx)
 			if err != nil {
-				err = n.failed(ctx, "eth_getBlockByNumber", err)
+				return nil, "", err
 			}
-			heard <- tip{h, err}
-		}()
+			return h, h.key(), nil
+		},
 	}
-	var tips []*header
-	var faults []error
-	var slow <-chan struct{}
-	same := map[string]int{}
-	for range c.nodes {
-		select {
-		case t := <-heard:
-			if t.err != nil {
-				faults = append(faults, t.err)
-				continue
-			}
-			tips = append(tips, t.h)
-			if same[t.h.key()]++; same[t.h.key()] >= need {
-				return tips, nil
-			}
-			if len(tips) >= need && slow == nil {
-				slow = c.after(ctx, c.hedgeDelay())
-			}
-		case <-slow:
-			return tips, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+	cast, err := canvass(ctx, c, b, func(cast []vote[*header]) bool { return most(cast) >= need })
+	if err != nil {
+		return nil, err
 	}
-	if len(tips) < need {
-		return nil, &unreachable{step: "ask where it stands", got: len(tips), need: need, faults: faults}
+	tips := make([]*header, len(cast))
+	for i, v := range cast {
+		tips[i] = v.answer
 	}
 	return tips, nil
 }

@@ -22,7 +22,8 @@ type Network struct {
 	DataFee bool
 	// Multicall is where Multicall3 lies. It is used when code is there.
 	Multicall common.Address
-	// NoBloom is set where the bloom filter in a header does not cover every log of the block.
+	// NoBloom is set where the bloom filter in a header may not cover every log of the block, and so for chains of which nobody
+	// knows that it does. Elsewhere blocks without anything of interest are passed over, and what nodes say is held against it.
 	NoBloom bool
 }
 
@@ -46,7 +47,7 @@ func Known() []Network {
 
 // networkOf completes what the owner said of a chain with what is known of it.
 func networkOf(id uint64, said Network) Network {
-	n := Network{ID: id, Name: "this chain", Symbol: "ETH", BlockTime: 12 * time.Second, Depth: 64, TipMin: tipMin, Multicall: multicall3}
+	n := Network{ID: id, Name: "this chain", Symbol: "ETH", BlockTime: 12 * time.Second, Depth: 64, TipMin: tipMin, Multicall: multicall3, NoBloom: true}
 	for _, known := range Known() {
 		if known.ID == id {
 			n = known

@@ -90,9 +90,7 @@ func (c *Chain) logs(ctx context.Context, from, to uint64, s *sieve, headers []*
 // tooLong reports that a node would answer for fewer blocks.
 func tooLong(err error) bool {
 	u, ok := errors.AsType[*unreachable](err)
-	return ok && slices.ContainsFunc(u.faults, func(f error) bool {
-		return classOf(f) == tooMuch || errors.Is(f, context.DeadlineExceeded)
-	})
+	return ok && (faultOf(err, tooMuch) || slices.ContainsFunc(u.faults, func(f error) bool { return errors.Is(f, context.DeadlineExceeded) }))
 }
 
 // logsOnce lets the nodes agree on the logs of a range that is asked for at once.

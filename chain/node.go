@@ -127,11 +127,14 @@ func (n *node) exchange(ctx context.Context, requests []rpc.BatchElem) error {
 	if err := n.afford(ctx, len(requests)); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, n.timeout)
+	limited, cancel := context.WithTimeout(ctx, n.timeout)
 	defer cancel()
 	start := n.clock.Now()
-	if err := client.BatchCallContext(ctx, requests); err != nil {
-		return n.fault(ctx, requests[0].Method, err)
+	if err := client.BatchCallContext(limited, requests); err != nil {
+		if ctx.Err() != nil { // whoever asked gave up: that says nothing about the node
+			return &fault{host: n.host, step: requests[0].Method, message: "the call was given up", class: resting, cause: ctx.Err()}
+		}
+		return n.fault(limited, requests[0].Method, err)
 	}
 	n.answered(n.clock.Now().Sub(start))
 	return nil
@@ -143,13 +146,17 @@ func (n *node) afford(ctx context.Context, requests int) error {
 		return nil
 	}
 	now := n.clock.Now()
-	reservation := n.budget.ReserveN(now, min(requests, n.budget.Burst()))
-	wait := reservation.DelayFrom(now)
-	if wait > n.timeout {
-		reservation.CancelAt(now)
-		return &fault{host: n.host, step: "wait for its budget", message: "its budget of requests is used up", class: resting}
+	var wait time.Duration
+	for left := requests; left > 0 && wait <= n.timeout; left -= n.budget.Burst() {
+		reservation := n.budget.ReserveN(now, min(left, n.budget.Burst()))
+		if wait = reservation.DelayFrom(now); wait > n.timeout {
+			reservation.CancelAt(now)
+		}
 	}
-	if wait <= 0 {
+	switch {
+	case wait > n.timeout:
+		return &fault{host: n.host, step: "wait for its budget", message: "its budget of requests is used up", class: resting}
+	case wait <= 0:
 		return nil
 	}
 	return n.clock.Sleep(ctx, now.Add(wait))
@@ -246,9 +253,10 @@ func (n *node) answered(took time.Duration) {
 // failed notes a failure and lets the node rest, longer each time. A call that we gave up ourselves says nothing about it.
 func (n *node) failed(ctx context.Context, step string, err error) error {
 	f := n.fault(ctx, step, err)
-	if f.class == resting || errors.Is(f.cause, context.Canceled) {
+	if f.noted || f.class == resting || errors.Is(f.cause, context.Canceled) {
 		return f
 	}
+	f.noted = true
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	now := n.clock.Now()
@@ -310,7 +318,7 @@ func (n *node) standing(now time.Time) (rank int, latency time.Duration) {
 var errNotPushing = errors.New("the node does not tell of new heads")
 
 // follow listens to the heads that a node tells of until the connection ends.
-func (n *node) follow(ctx context.Context, push func(int), announce func()) error {
+func (n *node) follow(ctx context.Context, push func(int), announce func(*header)) error {
 	if err := n.verify(ctx, false); err != nil {
 		return err
 	}
@@ -333,7 +341,7 @@ func (n *node) follow(ctx context.Context, push func(int), announce func()) erro
 		select {
 		case h := <-heads:
 			n.heard(h.Number)
-			announce()
+			announce(h)
 		case err := <-subscription.Err():
 			if err == nil {
 				return nil

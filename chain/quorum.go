@@ -104,30 +104,18 @@ func gather[T any](ctx context.Context, c *Chain, b ballot[T], missing func(cast
 	votes := make(chan vote[T], len(order))
 	waiting := 0
 	launch := func() {
-		if len(order) == 0 {
-			return
+		if len(order) > 0 {
+			go b.put(ctx, order[0], votes)
+			order, waiting = order[1:], waiting+1
 		}
-		n := order[0]
-		order = order[1:]
-		waiting++
-		go func() {
-			answer, key, err := b.ask(ctx, n)
-			if err != nil {
-				err = n.failed(ctx, b.step, err)
-			}
-			votes <- vote[T]{n, answer, key, err}
-		}()
 	}
 	slow := c.after(ctx, c.hedgeDelay())
 	for {
 		short := missing(cast)
-		if short <= 0 {
-			return cast, faults, nil
-		}
 		for waiting < short && len(order) > 0 {
 			launch()
 		}
-		if waiting == 0 {
+		if short <= 0 || waiting == 0 {
 			return cast, faults, nil
 		}
 		select {
@@ -140,11 +128,58 @@ func gather[T any](ctx context.Context, c *Chain, b ballot[T], missing func(cast
 			}
 		case <-slow:
 			launch()
-			slow = c.after(ctx, c.hedgeDelay())
+			slow = nil
+			if len(order) > 0 {
+				slow = c.after(ctx, c.hedgeDelay())
+			}
 		case <-ctx.Done():
 			return nil, nil, ctx.Err()
 		}
 	}
+}
+
+// canvass asks all nodes at once, until it is enough, or all have answered, or as many as are needed have and the others are slow.
+func canvass[T any](ctx context.Context, c *Chain, b ballot[T], enough func(cast []vote[T]) bool) (cast []vote[T], err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	votes := make(chan vote[T], len(c.nodes))
+	for _, n := range c.nodes {
+		go b.put(ctx, n, votes)
+	}
+	var faults []error
+	var slow <-chan struct{}
+	for range c.nodes {
+		select {
+		case v := <-votes:
+			if v.err != nil {
+				faults = append(faults, v.err)
+				continue
+			}
+			if cast = append(cast, v); enough(cast) {
+				return cast, nil
+			}
+			if len(cast) >= b.need && slow == nil {
+				slow = c.after(ctx, c.hedgeDelay())
+			}
+		case <-slow:
+			return cast, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	if len(cast) < b.need {
+		return nil, &unreachable{step: b.step, got: len(cast), need: b.need, faults: faults}
+	}
+	return cast, nil
+}
+
+// put the question to one node.
+func (b ballot[T]) put(ctx context.Context, n *node, votes chan<- vote[T]) {
+	answer, key, err := b.ask(ctx, n)
+	if err != nil {
+		err = n.failed(ctx, b.step, err)
+	}
+	votes <- vote[T]{n, answer, key, err}
 }
 
 func dissent[T any](b ballot[T], mine, other T) string {
@@ -278,4 +313,10 @@ func (c *Chain) lacking(err error, why class) bool {
 		}
 	}
 	return lacking > 0 && len(c.nodes)-lacking < u.need
+}
+
+// faultOf reports that one of the nodes failed in one of these ways where too few answered.
+func faultOf(err error, ways ...class) bool {
+	u, ok := errors.AsType[*unreachable](err)
+	return ok && slices.ContainsFunc(u.faults, func(f error) bool { return slices.Contains(ways, classOf(f)) })
 }

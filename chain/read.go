@@ -182,11 +182,8 @@ func (n *node) requests(at Block, byNumber bool, queries []Query, groups [][]int
 	}
 	results := make([]request, len(groups))
 	elems := make([]rpc.BatchElem, 0, len(groups)+2)
-	check := func() rpc.BatchElem {
-		return rpc.BatchElem{Method: "eth_getBlockByNumber", Args: []any{hexutil.Uint64(at.Number), false}, Result: new(*header)}
-	}
 	if byNumber {
-		elems = append(elems, check())
+		elems = append(elems, n.look(at))
 	}
 	for i, indexes := range groups {
 		q, r := queries[indexes[0]], &results[i]
@@ -207,9 +204,14 @@ func (n *node) requests(at Block, byNumber bool, queries []Query, groups [][]int
 		}
 	}
 	if byNumber {
-		elems = append(elems, check())
+		elems = append(elems, n.look(at))
 	}
 	return elems, results
+}
+
+// look asks for the block that has the number of the one which is meant.
+func (n *node) look(at Block) rpc.BatchElem {
+	return rpc.BatchElem{Method: "eth_getBlockByNumber", Args: []any{hexutil.Uint64(at.Number), false}, Result: new(*header)}
 }
 
 // checkPin makes sure that the state was that of the block which was meant.

@@ -8,6 +8,12 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 )
 
+// Reverted is an [ErrReverted] with the bytes that the contract gave for a reason.
+type Reverted struct{ Data []byte }
+
+func (r *Reverted) Error() string { return ErrReverted.Error() + ": " + Revert(r.Data) }
+func (r *Reverted) Unwrap() error { return ErrReverted }
+
 // Revert puts the bytes of a revert into words: the text of a require, the meaning of a panic's code, or the selector of an error
 // that only the contract's own description names.
 func Revert(data []byte) string {

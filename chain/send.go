@@ -104,11 +104,16 @@ const gasApart = 25
 // Estimate is the gas that a call takes twelve seconds from now. A node that cannot look ahead estimates for the block as it is,
 // so that whoever sends leaves room in any case. Enough nodes have to come close to one another; the highest of those counts.
 func (c *Chain) Estimate(ctx context.Context, call Transaction) (uint64, error) {
+	head, err := c.headOf(ctx, c.quorum)
+	if err != nil {
+		return 0, fmt.Errorf("estimate gas on %s: %w", c.network.Name, err)
+	}
+	at := c.mined(head.Block)
 	b := ballot[estimate]{
 		step: "estimate gas",
 		need: c.quorum,
 		ask: func(ctx context.Context, n *node) (estimate, string, error) {
-			e, err := n.estimate(ctx, call, uint64(c.clock.Now().Add(minedAfter).Unix()))
+			e, err := n.estimate(ctx, call, at)
 			return e, e.key(), err
 		},
 		tell: func(mine, other estimate) string { return mine.String() },
@@ -122,10 +127,19 @@ func (c *Chain) Estimate(ctx context.Context, call Transaction) (uint64, error) 
 	case last+1 < b.need:
 		return 0, fmt.Errorf("estimate gas on %s: %w", c.network.Name, undecided(b, cast, faults))
 	case together[last].reverted:
-		return 0, fmt.Errorf("estimate gas on %s: %w: %s", c.network.Name, ErrReverted, Revert(together[last].data))
+		return 0, fmt.Errorf("estimate gas on %s: %w", c.network.Name, &Reverted{together[last].data})
 	default:
 		return together[last].gas, nil
 	}
+}
+
+// mined is when something is mined that is sent now: twelve seconds from now, or from the head where that is later.
+func (c *Chain) mined(head Block) hexutil.Uint64 {
+	now := c.clock.Now()
+	if head.Time.After(now) {
+		now = head.Time
+	}
+	return hexutil.Uint64(now.Add(minedAfter).Unix())
 }
 
 // estimate is what one node says that a call takes, or that it fails.
@@ -172,14 +186,14 @@ type later struct {
 }
 
 // estimate asks one node, for a later block where it can.
-func (n *node) estimate(ctx context.Context, call Transaction, at uint64) (estimate, error) {
+func (n *node) estimate(ctx context.Context, call Transaction, at hexutil.Uint64) (estimate, error) {
 	for {
 		n.mu.Lock()
 		plain := n.noOverride
 		n.mu.Unlock()
 		args := []any{call.message()}
 		if !plain {
-			args = append(args, "latest", struct{}{}, later{hexutil.Uint64(at)})
+			args = append(args, "latest", struct{}{}, later{at})
 		}
 		var gas *hexutil.Uint64
 		err := n.one(ctx, &gas, "eth_estimateGas", args...)
@@ -342,12 +356,9 @@ func (c *Chain) Pending(ctx context.Context, address common.Address) (uint64, er
 			return uint64(*nonce), "", nil
 		},
 	}
-	cast, faults, err := gather(ctx, c, b, func(cast []vote[uint64]) int { return len(c.nodes) - len(cast) })
-	switch {
-	case err != nil:
+	cast, err := canvass(ctx, c, b, func([]vote[uint64]) bool { return false })
+	if err != nil {
 		return 0, fmt.Errorf("read the next nonce on %s: %w", c.network.Name, err)
-	case len(cast) < c.quorum:
-		return 0, fmt.Errorf("read the next nonce on %s: %w", c.network.Name, &unreachable{step: b.step, got: len(cast), need: b.need, faults: faults})
 	}
 	var highest uint64
 	for _, v := range cast {

@@ -7,24 +7,28 @@ import (
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/rpc"
 )
 
-// Simulate carries calls out one after the other in one block on top of a block, twelve seconds later, without checks of
-// balances and nonces of who sends, and forgets them. Enough nodes have to come to the same end; where fewer can simulate at
+// Simulate carries calls out one after the other in one block on top of a block, twelve seconds after it or, on the head, from
+// now. Nonces are not checked and gas costs nothing. Enough nodes have to come to the same end; where fewer can simulate at
 // all it is an [ErrNoSimulation].
 func (c *Chain) Simulate(ctx context.Context, at *Block, calls []Transaction) ([]Outcome, error) {
-	if at == nil {
+	var when hexutil.Uint64
+	if at != nil {
+		when = hexutil.Uint64(at.Time.Add(minedAfter).Unix())
+	} else {
 		head, err := c.headOf(ctx, c.quorum)
 		if err != nil {
 			return nil, fmt.Errorf("simulate on %s: %w", c.network.Name, err)
 		}
-		at = &head.Block
+		at, when = &head.Block, c.mined(head.Block)
 	}
 	outcomes, err := agree(ctx, c, ballot[[]Outcome]{
 		step: "simulate",
 		need: c.quorum,
 		ask: func(ctx context.Context, n *node) ([]Outcome, string, error) {
-			outcomes, err := n.simulate(ctx, *at, calls)
+			outcomes, err := n.simulate(ctx, *at, when, calls)
 			return outcomes, outcomesKey(outcomes), err
 		},
 		tell: outcomesDiffer,
@@ -52,23 +56,19 @@ type simulated struct {
 	} `json:"calls"`
 }
 
-// simulate asks one node. Its clock is left out of it: the simulated block has a time of its own.
-func (n *node) simulate(ctx context.Context, at Block, calls []Transaction) ([]Outcome, error) {
+// simulate asks one node, at the block's hash where it can.
+func (n *node) simulate(ctx context.Context, at Block, when hexutil.Uint64, calls []Transaction) ([]Outcome, error) {
 	messages := make([]map[string]any, len(calls))
 	for i, call := range calls {
 		messages[i] = call.message()
 	}
 	options := map[string]any{
-		"blockStateCalls": []any{map[string]any{"blockOverrides": later{hexutil.Uint64(at.Time.Add(minedAfter).Unix())}, "calls": messages}},
+		"blockStateCalls": []any{map[string]any{"blockOverrides": later{when}, "calls": messages}},
 		"traceTransfers":  true,
 		"validation":      false,
 	}
-	var block any = pinned{at.Hash}
-	if n.pinsByNumber() {
-		block = hexutil.Uint64(at.Number)
-	}
-	var blocks []simulated
-	if err := n.one(ctx, &blocks, "eth_simulateV1", options, block); err != nil {
+	blocks, err := n.simulateAt(ctx, options, at)
+	if err != nil {
 		return nil, err
 	}
 	if len(blocks) != 1 || len(blocks[0].Calls) != len(calls) {
@@ -85,6 +85,28 @@ func (n *node) simulate(ctx context.Context, at Block, calls []Transaction) ([]O
 		}
 	}
 	return outcomes, nil
+}
+
+// simulateAt tries the block's hash, and its number between two looks at the hash where the node takes numbers alone.
+func (n *node) simulateAt(ctx context.Context, options map[string]any, at Block) (blocks []simulated, err error) {
+	if !n.pinsByNumber() {
+		err := n.one(ctx, &blocks, "eth_simulateV1", options, pinned{at.Hash})
+		if err == nil || classOf(err) != unsupported {
+			return blocks, err
+		}
+	}
+	requests := []rpc.BatchElem{
+		n.look(at),
+		{Method: "eth_simulateV1", Args: []any{options, hexutil.Uint64(at.Number)}, Result: &blocks},
+		n.look(at),
+	}
+	if err := n.ask(ctx, requests...); err != nil {
+		return nil, err
+	}
+	if requests[1].Error != nil {
+		return nil, n.fault(ctx, "eth_simulateV1", requests[1].Error)
+	}
+	return blocks, n.checkPin(ctx, at, requests)
 }
 
 // outcomesKey covers what the calls did. In which block and transaction nodes place the logs of a simulation is their own affair.

@@ -335,3 +335,11 @@ func pointers(logs []types.Log) []*types.Log {
 func Log(address common.Address, data []byte, topics ...common.Hash) types.Log {
 	return types.Log{Address: address, Topics: topics, Data: bytes.Clone(data)}
 }
+
+// Logs with one topic, one for each address.
+func Logs(topic common.Hash, addresses ...common.Address) (logs []types.Log) {
+	for i, a := range addresses {
+		logs = append(logs, Log(a, []byte{byte(i)}, topic))
+	}
+	return logs
+}

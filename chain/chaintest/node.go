@@ -256,6 +256,9 @@ func (n *Node) socket(w http.ResponseWriter, r *http.Request) {
 			write(n.serve(body))
 			continue
 		}
+		n.mu.Lock()
+		n.asked[m.Method]++
+		n.mu.Unlock()
 		heard, stop := n.chain.listen()
 		defer stop()
 		const id = "0x9ce59a13059e417087c02d3236a0b1cc"
