@@ -119,6 +119,7 @@ func FuzzCheckpoint(f *testing.F) {
 func FuzzRevert(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(common.FromHex("0x08c379a000000000000000000000000000000000000000000000000000000000000000200000000000000000000000000000000000000000000000000000000000000005475330323600000000000000000000000000000000000000000000000000000000"))
+	f.Add(append(common.FromHex("0x08c379a0"), make([]byte, 64)...)) // says nothing
 	f.Add(common.FromHex("0x4e487b710000000000000000000000000000000000000000000000000000000000000011"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if said := Revert(data); said == "" || len([]rune(said)) > messageMax+80 || strings.ContainsAny(said, "\n\r") {

@@ -26,6 +26,9 @@ func Revert(data []byte) string {
 		if runes := []rune(reason); len(runes) > messageMax {
 			reason = string(runes[:messageMax]) + "…"
 		}
+		if reason == "" {
+			return "it gave an empty reason"
+		}
 		return reason
 	}
 	if len(data) < 4 {
