@@ -31,7 +31,7 @@ type Config struct {
 	// Timeout of one call to one node; 0 is ten seconds.
 	Timeout time.Duration
 	// Poll is how often a follower asks for the head where no node tells of it; 0 is half of the usual time between two blocks, and
-	// no more often than twice a second.
+	// no more often than twice a second unless Network says that time.
 	Poll  time.Duration
 	Clock lifeboat.Clock      // nil is the machine's
 	Log   *slog.Logger        // nil logs nothing
@@ -58,6 +58,7 @@ type Chain struct {
 	quorum  int
 	hedge   time.Duration
 	poll    time.Duration
+	pollMin time.Duration
 	clock   lifeboat.Clock
 	log     *slog.Logger
 
@@ -79,9 +80,13 @@ func New(config Config) (*Chain, error) {
 		network: networkOf(config.ID, config.Network),
 		hedge:   config.Hedge,
 		poll:    config.Poll,
+		pollMin: pollMin,
 		clock:   config.Clock,
 		log:     config.Log,
 		news:    make(chan struct{}),
+	}
+	if config.Network.BlockTime > 0 {
+		c.pollMin = min(pollMin, config.Network.BlockTime/2)
 	}
 	if c.clock == nil {
 		c.clock = lifeboat.WallClock{}

@@ -322,7 +322,7 @@ func (c *Chain) heads() <-chan struct{} {
 }
 
 const (
-	pollMin = 500 * time.Millisecond
+	pollMin = 500 * time.Millisecond // as the block times of known chains have it; what the owner says may be shorter
 	pollMax = 6 * time.Second
 )
 
@@ -334,9 +334,9 @@ func (c *Chain) pollEvery() time.Duration {
 	case c.poll > 0:
 		return c.poll
 	case c.pushing > 0:
-		return max(2*c.network.BlockTime, pollMin)
+		return max(2*c.network.BlockTime, c.pollMin)
 	}
-	return min(max(c.network.BlockTime/2, pollMin), pollMax)
+	return min(max(c.network.BlockTime/2, c.pollMin), pollMax)
 }
 
 // await returns when there is news, or after a while.
