@@ -200,8 +200,14 @@ const probeEvery = 15 * time.Second
 // watch asks a node regularly what it is and where it stands.
 func (c *Chain) watch(ctx context.Context, n *node) {
 	for ctx.Err() == nil {
-		if n.verify(ctx, true) == nil {
-			n.tip(ctx)
+		err := n.verify(ctx, true)
+		if err == nil {
+			_, err = n.tip(ctx)
+		}
+		if err == nil {
+			n.served()
+		} else {
+			n.failed(ctx, "probe", err)
 		}
 		next := c.clock.Now().Add(probeEvery)
 		if until := n.health(c.clock.Now()).Until; until.After(next) {

@@ -232,7 +232,7 @@ func (n *node) verify(ctx context.Context, again bool) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.verified, n.inRow, n.until, n.out = n.clock.Now(), 0, time.Time{}, ""
+	n.verified = n.clock.Now()
 	return nil
 }
 
@@ -245,9 +245,13 @@ func (n *node) answered(took time.Duration) {
 		n.latency = took
 	}
 	n.latency += (took - n.latency) / 8
-	if n.inRow > 0 && n.until.Before(n.clock.Now()) {
-		n.inRow, n.until, n.out = 0, time.Time{}, ""
-	}
+}
+
+// served notes that what came back was of use, all of it.
+func (n *node) served() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.inRow, n.until, n.out = 0, time.Time{}, ""
 }
 
 // failed notes a failure and lets the node rest, longer each time. A call that we gave up ourselves says nothing about it.
@@ -266,11 +270,18 @@ func (n *node) failed(ctx context.Context, step string, err error) error {
 		return f // it works, it only cannot serve this
 	}
 	n.inRow++
-	pause := min(pauseMin<<min(n.inRow-1, 10), pauseMax)
-	if f.class == foreign {
+	pause := f.after
+	switch {
+	case f.class == foreign:
 		n.verified, pause = time.Time{}, pauseMax
+	case f.class == throttled:
+		pause = max(pause, min(pauseMin<<min(n.inRow-1, 10), pauseMax))
+	case n.inRow > 1: // once is no pattern, and without it there may be no quorum
+		pause = max(pause, min(pauseMin<<min(n.inRow-2, 10), pauseMax))
 	}
-	n.until, n.out = now.Add(max(pause, f.after)), f.message
+	if pause > 0 {
+		n.until, n.out = now.Add(pause), f.message
+	}
 	return f
 }
 

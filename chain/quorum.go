@@ -178,6 +178,8 @@ func (b ballot[T]) put(ctx context.Context, n *node, votes chan<- vote[T]) {
 	answer, key, err := b.ask(ctx, n)
 	if err != nil {
 		err = n.failed(ctx, b.step, err)
+	} else {
+		n.served()
 	}
 	votes <- vote[T]{n, answer, key, err}
 }
