@@ -156,3 +156,9 @@ var UniswapV3 = struct {
 	Token1:     New("token1() (address)"),
 	Fee:        New("fee() (uint24)"),
 }
+
+// Permit2 is Uniswap's contract that tokens are allowed to once, and that keeps allowances of its own.
+var Permit2 = struct{ Allowance, Lockdown *Method }{
+	Allowance: New("allowance(address,address,address) (uint160,uint48,uint48)"),
+	Lockdown:  New("lockdown((address,address)[])"),
+}

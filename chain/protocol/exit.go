@@ -26,7 +26,6 @@ const (
 	Unstake         Deed = "unstake"
 	Claim           Deed = "claim" // what a queue has finished with
 	Transfer        Deed = "transfer"
-	Bridge          Deed = "bridge"
 )
 
 // Ask is one deed. What a field means where it is absent stands beside it.

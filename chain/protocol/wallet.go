@@ -11,6 +11,7 @@ import (
 
 	"lifeboat/chain"
 	"lifeboat/chain/contract"
+	"lifeboat/prose"
 )
 
 // Purse is what an address holds itself: the native coin and the tokens that the plan names. A Safe is an address like any
@@ -192,7 +193,13 @@ func (p *Purse) transfer(ctx context.Context, r chain.Reader, at *chain.Block, o
 	return &block, nil
 }
 
-// revoke sets allowances of a token to zero, those of tokens and spenders that are zero already left alone.
+// Permit2 is where it is on every chain.
+var Permit2 = common.HexToAddress("0x000000000022D473030F116dDEE9F6B43aC78BA3")
+
+// lockedPair is a token and a spender, in the order in which Permit2 wants them.
+type lockedPair struct{ Name0, Name1 common.Address }
+
+// revoke sets allowances of tokens to zero, those given by way of Permit2 among them; what is zero already is left alone.
 func (p *Purse) revoke(ctx context.Context, r chain.Reader, at *chain.Block, owner common.Address, ask Ask, plan *Plan) (*chain.Block, error) {
 	addresses := p.tokens
 	if ask.Token != (common.Address{}) {
@@ -206,26 +213,37 @@ func (p *Purse) revoke(ctx context.Context, r chain.Reader, at *chain.Block, own
 		return nil, err
 	}
 	var b contract.Batch
-	asked := make([]*contract.Asked, 0, len(tokens)*len(ask.Spenders))
+	var asked, permitted []*contract.Asked
 	for _, t := range tokens {
 		for _, spender := range ask.Spenders {
 			asked = append(asked, b.Call(t.Address, contract.ERC20.Allowance, owner, spender))
+			permitted = append(permitted, b.Call(Permit2, contract.Permit2.Allowance, owner, t.Address, spender))
 		}
 	}
 	if _, err := b.Read(ctx, r, &block); err != nil {
 		return nil, fmt.Errorf("read allowances: %w", err)
 	}
+	var locked []lockedPair
+	var must []Condition
 	for i, t := range tokens {
 		for j, spender := range ask.Spenders {
-			var allowed *big.Int
+			var allowed, permit *big.Int
 			if err := asked[i*len(ask.Spenders)+j].Scan(&allowed); err != nil {
 				return nil, err
+			}
+			if permitted[i*len(ask.Spenders)+j].Scan(&permit) == nil && permit.Sign() > 0 { // a chain without Permit2 answers nothing
+				locked = append(locked, lockedPair{t.Address, spender})
+				must = append(must, Condition{Query: contract.Permit2.Allowance.Query(Permit2, owner, t.Address, spender), Compare: Equal, Want: new(big.Int), Words: fmt.Sprintf("%s may take no %s by way of Permit2", spender, t.Symbol)})
 			}
 			if allowed.Sign() > 0 {
 				plan.approve(t, spender, spender.String(), allowed, new(big.Int))
 				plan.must(contract.ERC20.Allowance.Query(t.Address, owner, spender), Equal, new(big.Int), fmt.Sprintf("%s may take no %s", spender, t.Symbol))
 			}
 		}
+	}
+	if len(locked) > 0 {
+		plan.call(Permit2, "take back "+prose.Count(len(locked), "allowance")+" given by way of Permit2", contract.Permit2.Lockdown, locked)
+		plan.Must = append(plan.Must, must...)
 	}
 	return &block, nil
 }

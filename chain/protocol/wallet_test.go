@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"encoding/hex"
 	"errors"
 	"math/big"
 	"strings"
@@ -55,6 +56,15 @@ func TestPurse(t *testing.T) {
 	w.allows(mkr, owner, other, new(big.Int))
 	if _, err := purse.Exit(t.Context(), w, nil, owner, Ask{Do: Revoke, Spenders: []common.Address{spender}}); !errors.Is(err, ErrNothingToDo) {
 		t.Error(err)
+	}
+	w.says(Permit2, contract.Permit2.Allowance, []any{owner, usdc, spender}, one, one, one)
+	plan, err = purse.Exit(t.Context(), w, nil, owner, Ask{Do: Revoke, Spenders: []common.Address{spender}})
+	if err != nil || words(plan) != "take back 1 allowance given by way of Permit2\nmust:\n"+spender.String()+" may take no USDC by way of Permit2\nnotes:" {
+		t.Error(words(plan), err)
+	}
+	data := plan.Calls[0].Data
+	if hex.EncodeToString(data[:4]) != "cc53287f" || len(data) != 4+4*32 || common.BytesToAddress(data[4+2*32:4+3*32]) != usdc || common.BytesToAddress(data[4+3*32:]) != spender {
+		t.Errorf("%x", data)
 	}
 }
 
