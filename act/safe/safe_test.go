@@ -310,7 +310,7 @@ func TestExplain(t *testing.T) {
 	}{
 		{gs("GS026"), "the Safe's nonce has moved on"},
 		{gs("GS013"), "what the Safe was to do failed (GS013)"},
-		{gs("no\x1b[2J‮ way"), "a contract refused: no[2J way"},
+		{gs("no\x1b[2J\u202e way"), "a contract refused: no[2J way"},
 		{conditionViolation.Pack(uint8(7), [32]byte{}), "an argument is not the one value that the role permits (ConditionViolation 7)"},
 		{conditionViolation.Pack(uint8(17), [32]byte{'d', 'a', 'y'}), "used up (day)"},
 		{conditionViolation.Pack(uint8(99), [32]byte{}), "not known here (ConditionViolation 99)"},

@@ -11,6 +11,7 @@ package sign
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -120,7 +121,7 @@ func Keystore(file, passphrase string, address common.Address) (Signer, error) {
 	case key.Address != address:
 		return nil, fmt.Errorf("the keystore has the key of %s", key.Address)
 	}
-	return local(address, key.PrivateKey.D)
+	return local(address, key.PrivateKey)
 }
 
 // Secret takes a private key, 64 hexadecimal digits. It is for a relayer or a bot whose loss costs its gas.
@@ -130,14 +131,14 @@ func Secret(secret string, address common.Address) (Signer, error) {
 	if err != nil || len(b) != 32 {
 		return nil, errors.New("what the reference stands for is no private key: 64 hexadecimal digits")
 	}
-	return local(address, new(big.Int).SetBytes(b))
-}
-
-func local(address common.Address, d *big.Int) (Signer, error) {
-	key, err := crypto.ToECDSA(common.LeftPadBytes(d.Bytes(), 32))
+	key, err := crypto.ToECDSA(b)
 	if err != nil {
 		return nil, errors.New("the private key is out of range")
 	}
+	return local(address, key)
+}
+
+func local(address common.Address, key *ecdsa.PrivateKey) (Signer, error) {
 	if is := crypto.PubkeyToAddress(key.PublicKey); is != address {
 		return nil, fmt.Errorf("the key is that of %s", is)
 	}
