@@ -36,6 +36,7 @@ var arrows = map[string][]string{
 	"act/audit":      {"plan"},
 	"act/play":       {"plan", "session", "prose", "act/approve"},
 	"act/task":       {"plan", "prose", "durable"},
+	"act/exit":       {"plan", "prose", "durable", "chain", "act/safe", "act/task"},
 	"act/venue":      {"plan", "session", "risk", "secret", "watch/state"},
 	"endpoint":       {"plan"},
 	"keep/journal":   {"prose"},

@@ -1,0 +1,202 @@
+package exit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+	"time"
+
+	"lifeboat"
+	"lifeboat/act/safe"
+	"lifeboat/chain"
+)
+
+// Apply brings a prepared exit to the chain, once, and follows it to its end; the owners' signatures come with it unless a role
+// permits it. It may be called again with the same key after anything that broke it off, and then goes on. An error says that it
+// is not known yet what becomes of it; what is known, that nothing was done among it, is in the ending.
+func (d *Desk) Apply(ctx context.Context, key lifeboat.Key, p Prepared, signatures []safe.Signature) (*Ending, error) {
+	if err := p.check(d.Chain.ID()); err != nil {
+		return d.refused("what was prepared is not what was shown: %w", err), nil
+	}
+	if d.Signers[p.Sender] == nil {
+		return d.refused("nobody here holds the key of %s, which is to pay the gas", p.Sender.Hex()), nil
+	}
+	n, err := d.notes.read(key)
+	if err != nil {
+		return nil, err
+	}
+	var told string
+	if n == nil || len(n.Sent) == 0 && n.End == nil {
+		var refused *Ending
+		if told, refused, err = d.look(ctx, p, signatures); refused != nil || err != nil {
+			return refused, err
+		}
+	}
+	j, err := d.jobOf(p, signatures)
+	if err != nil {
+		return d.refused("%w", err), nil
+	}
+	j.Told = []string{fmt.Sprintf("prepared at block %d (%s)", p.Block.Number, p.At.UTC().Format("2006-01-02 15:04:05")), told}
+	n, err = d.carry(ctx, key, j)
+	if n == nil {
+		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w; %s", err, n.lastTold())
+	}
+	ending := *n.End
+	ending.story, ending.note = n.Story, n
+	return &ending, nil
+}
+
+func (d *Desk) refused(format string, args ...any) *Ending {
+	return &Ending{At: d.Clock.Now(), Why: fmt.Errorf(format, args...).Error() + "; nothing was sent", Again: true}
+}
+
+// look is done before anything is sent: whether the Safe would take it now, and whether it still ends as was promised.
+func (d *Desk) look(ctx context.Context, p Prepared, signatures []safe.Signature) (told string, refused *Ending, err error) {
+	told = "the role permits it"
+	if p.Role == nil {
+		state, err := safe.Read(ctx, d.Chain, nil, p.Tx.Safe)
+		if err != nil {
+			return "", nil, err
+		}
+		switch {
+		case state.Nonce > p.Tx.Nonce:
+			return "the Safe has gone on already", nil, nil // it may have been executed by somebody else: the chain tells
+		case state.Nonce < p.Tx.Nonce:
+			return "", d.refused("the Safe's next transaction is number %d, and this is number %d: those before it come first", state.Nonce, p.Tx.Nonce), nil
+		}
+		tally, err := state.Verify(ctx, d.Chain, p.Tx, signatures)
+		if err != nil {
+			return "", nil, err
+		}
+		if !tally.Enough() {
+			return "", d.refused("%d of %d signatures are good%s", len(tally.Good), state.Threshold, because(tally.Faults)), nil
+		}
+		told = fmt.Sprintf("%d signatures are good, %d are needed", len(tally.Good), state.Threshold)
+	}
+	again, err := d.try(ctx, nil, p)
+	switch {
+	case err != nil && unknown(err):
+		return "", nil, err
+	case err != nil:
+		return "", d.refused("things have changed since it was prepared: %w", err), nil
+	case !again.proven:
+		return told + "; it was called again and goes through, and nobody can try how it ends", nil, nil
+	}
+	return told + "; it was tried again and ends as was promised", nil, nil
+}
+
+func because(faults []string) string {
+	if len(faults) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(faults, "; ")
+}
+
+// unknown are failures to find out, rather than findings.
+func unknown(err error) bool {
+	for _, silent := range []error{chain.ErrUnreachable, chain.ErrDisagree, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, silent) {
+			return true
+		}
+	}
+	return false
+}
+
+// jobOf is the transaction that carries it out.
+func (d *Desk) jobOf(p Prepared, signatures []safe.Signature) (job, error) {
+	j := job{Sender: p.Sender, Urgent: p.Urgent, Gas: p.Gas, Says: saysTrue, Verify: d.verifier(p)}
+	if p.Role != nil {
+		data, err := p.roleCall()
+		j.To, j.Data = p.Role.Module, data
+		return j, err
+	}
+	j.To, j.Safe, j.Nonce, j.Hash, j.Data = p.Tx.Safe, p.Tx.Safe, p.Tx.Nonce, p.Hash, p.Tx.Exec(safe.Pack(signatures))
+	return j, nil
+}
+
+// saysTrue wants a Safe or a module to say that what it was to do went through.
+func saysTrue(a chain.Answer) error {
+	if len(a.Data) != 32 || new(big.Int).SetBytes(a.Data).Sign() == 0 {
+		return errors.New("the Safe would say that it failed")
+	}
+	return nil
+}
+
+// verifier reads what was promised at the block that the exit is in.
+func (d *Desk) verifier(p Prepared) func(context.Context, chain.Block) ([]string, error) {
+	return func(ctx context.Context, at chain.Block) (broken []string, err error) {
+		if len(p.Must) == 0 {
+			return nil, nil
+		}
+		var queries []chain.Query
+		for _, c := range p.Must {
+			queries = append(queries, c.Query)
+		}
+		answers, _, err := d.Chain.Read(ctx, &at, queries)
+		if err != nil {
+			return nil, err
+		}
+		for i, c := range p.Must {
+			switch holds, got, err := c.Holds(answers[i]); {
+			case err != nil:
+				broken = append(broken, clause(err))
+			case !holds:
+				broken = append(broken, fmt.Sprintf("%s, and it is %s", c.Words, got))
+			}
+		}
+		return broken, nil
+	}
+}
+
+// Receipt is an ending as the flow takes it, with the story of how it came to that.
+func (e *Ending) Receipt(key lifeboat.Key, p Prepared) lifeboat.Receipt {
+	r := lifeboat.Receipt{Key: key, Status: lifeboat.NotPerformed, Why: e.Why, Facts: e.facts(p)}
+	if e.Done {
+		r.Status = lifeboat.Performed
+	}
+	if e.Again {
+		r.Facts["failure"] = "transient"
+	}
+	var told strings.Builder
+	for _, l := range e.story {
+		fmt.Fprintf(&told, "%s  %s\n", l.At.UTC().Format("15:04:05"), l.What)
+	}
+	r.Output = told.String()
+	if f := e.Found; f != nil && f.How != taken {
+		r.VenueID = f.Tx.Hex()
+	}
+	return r
+}
+
+// facts are the times of the stages and what it cost.
+func (e *Ending) facts(p Prepared) map[string]string {
+	facts := map[string]string{"hash": p.Hash.Hex(), "prepared_at": p.At.UTC().Format(time.RFC3339)}
+	if f := e.Found; f != nil && f.How != taken {
+		facts["transaction"], facts["block"] = f.Tx.Hex(), fmt.Sprint(f.Block)
+		if f.Gas > 0 {
+			facts["gas_used"], facts["gas_price"] = fmt.Sprint(f.Gas), f.Price
+			if price, ok := new(big.Int).SetString(f.Price, 10); ok {
+				facts["fee"] = price.Mul(price, new(big.Int).SetUint64(f.Gas)).String()
+			}
+		}
+		if !f.SeenAt.IsZero() {
+			facts["mined_at"], facts["settled_at"] = f.SeenAt.UTC().Format(time.RFC3339Nano), e.At.UTC().Format(time.RFC3339Nano)
+		}
+	}
+	if e.note != nil && len(e.note.Sent) > 0 {
+		facts["sent_at"], facts["sent"] = e.note.Sent[0].At.UTC().Format(time.RFC3339Nano), fmt.Sprint(len(e.note.Sent))
+	}
+	return facts
+}
+
+func (n *note) lastTold() string {
+	if len(n.Story) == 0 {
+		return "nothing was sent"
+	}
+	return n.Story[len(n.Story)-1].What
+}

@@ -1,0 +1,653 @@
+package exit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"lifeboat"
+	"lifeboat/act/safe"
+	"lifeboat/chain"
+)
+
+// A job is a call that is to be in the chain once.
+type job struct {
+	Sender common.Address // pays the gas
+	To     common.Address
+	Value  *big.Int
+	Data   []byte
+	// Safe, when it is not zero, lets only one transaction through for its Nonce; Hash is what it calls ours. Without a Safe
+	// it is the sender's own nonce that lets only one through.
+	Safe  common.Address
+	Nonce uint64
+	Hash  common.Hash
+	// Urgent jobs may pay up to the higher ceiling.
+	Urgent bool
+	// Gas that it took when it was simulated; 0 when it was not. An estimate below is not believed.
+	Gas uint64
+	// Told is what the story begins with.
+	Told []string
+	// Says tells whether the call would do what it should, by what it returned; nil takes any answer that is no revert.
+	Says func(answer chain.Answer) error
+	// Verify says what of what was promised does not hold at a block; nil when nothing was.
+	Verify func(ctx context.Context, at chain.Block) (broken []string, err error)
+}
+
+func (j job) guarded() bool { return j.Safe != common.Address{} }
+
+// digest tells one job from another under the same key. The signatures in Data may differ from time to time, so with a Safe
+// its own hash is what counts.
+func (j job) digest() common.Hash {
+	if j.guarded() {
+		return crypto.Keccak256Hash(j.Safe[:], j.Hash[:])
+	}
+	return crypto.Keccak256Hash(j.Sender[:], j.To[:], bigBytes(j.Value), j.Data)
+}
+
+// sending brings one job to the chain and follows it until it has ended for good.
+type sending struct {
+	*Desk
+	job
+	note   *note
+	held   bool      // the lock of the sender
+	fails  int       // how often in a row it could not be signed
+	behind time.Time // since when it waits behind what others sent with the same key
+	// used is the head at which the Safe's nonce was first seen to be spent on something that is not found; spent the same of
+	// the sender's last nonce. Nil when it is not so.
+	used, spent *chain.Block
+	seen        *found // where it was found last
+}
+
+// errNote says that a note could not be written. Nothing is sent then.
+var errNote = errors.New("the note of the exit cannot be kept")
+
+// errOpen says that the end is not known yet: something is out on the network.
+var errOpen = errors.New("it is not known yet what became of it")
+
+// run looks and does what follows, until the end or until ctx ends. What it returns with an error goes on when it is run again.
+func (s *sending) run(ctx context.Context) (*Ending, error) {
+	defer s.release()
+	if len(s.note.Sent) > 0 {
+		s.take() // others wait until it is mined; it waits for nobody, because they may be behind it
+	}
+	for {
+		ending, err := s.round(ctx)
+		switch {
+		case ending != nil:
+			ending.At = s.Clock.Now()
+			s.note.End = ending
+			return ending, s.keep()
+		case errors.Is(err, errNote):
+			return nil, err
+		case err != nil && ctx.Err() == nil:
+			s.tell("%s", clause(err))
+		}
+		if err := s.Clock.Sleep(ctx, s.Clock.Now().Add(s.Policy.Poll)); err != nil {
+			return nil, s.interrupted(err)
+		}
+	}
+}
+
+func (s *sending) interrupted(err error) error {
+	if kept := s.keep(); kept != nil {
+		return kept
+	}
+	if len(s.note.Sent) > 0 {
+		return fmt.Errorf("%w: %w", errOpen, err)
+	}
+	return err
+}
+
+func (s *sending) round(ctx context.Context) (*Ending, error) {
+	saw, err := s.look(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look what the chain says: %w", err)
+	}
+	m := next(s.note, s.guarded(), saw, s.Policy)
+	if m.why != "" {
+		s.tell("%s", m.why)
+	}
+	switch m.do {
+	case send:
+		return s.send(ctx, saw)
+	case raise:
+		return nil, s.raise(ctx, saw)
+	case publish:
+		s.last().Private = false
+		return nil, s.hand(ctx, s.last())
+	case repeat:
+		return nil, s.hand(ctx, s.last())
+	case giveUp:
+		return &Ending{Why: m.why, Again: true}, nil
+	case end:
+		return s.ended(ctx, saw)
+	}
+	return nil, nil
+}
+
+// ended says what became of it. What was promised of it is read again at the block it is in.
+func (s *sending) ended(ctx context.Context, saw seen) (*Ending, error) {
+	f := saw.found
+	if f == nil {
+		return &Ending{Found: &found{How: taken, Block: saw.head.Number, Hash: saw.head.Hash},
+			Why: fmt.Sprintf("the Safe spent its nonce %d on another transaction, so that this one can never be executed; a new one has to be prepared and signed", s.Nonce)}, nil
+	}
+	e := &Ending{Found: f, Done: f.How == executed, Why: fmt.Sprintf("executed in block %d, transaction %s", f.Block, f.Tx.Hex())}
+	switch {
+	case f.How == failed:
+		e.Why = fmt.Sprintf("the Safe carried it out and says that it failed, in transaction %s", f.Tx.Hex())
+	case !f.Ours:
+		e.Why = fmt.Sprintf("executed in block %d by somebody else who had the signatures, transaction %s", f.Block, f.Tx.Hex())
+	}
+	if !e.Done || s.Verify == nil {
+		return e, nil
+	}
+	broken, err := s.Verify(ctx, chain.Block{Number: f.Block, Hash: f.Hash})
+	if err != nil {
+		return nil, fmt.Errorf("read whether it is as promised: %w", err)
+	}
+	if len(broken) == 0 {
+		s.tell("what was promised is true at block %d", f.Block)
+	}
+	if e.Broken = broken; len(broken) > 0 {
+		e.Done, e.Why = false, fmt.Sprintf("executed but not as promised, in transaction %s: %s", f.Tx.Hex(), strings.Join(broken, "; "))
+	}
+	return e, nil
+}
+
+// look asks the chain for everything that next needs, the state of it at one block.
+func (s *sending) look(ctx context.Context) (seen, error) {
+	queries := []chain.Query{{What: chain.Nonce, To: s.Sender}}
+	if s.guarded() {
+		queries = append(queries, chain.Query{What: chain.Call, To: s.Safe, Data: nonceCall})
+	}
+	answers, head, err := s.Chain.Read(ctx, nil, queries)
+	if err != nil {
+		return seen{}, err
+	}
+	saw := seen{at: s.Clock.Now(), head: head, nonce: wordOf(answers[0])}
+	safeNonce := s.Nonce
+	if s.guarded() {
+		if answers[1].Err != nil || len(answers[1].Data) != 32 {
+			return seen{}, fmt.Errorf("there is no Safe at %s", s.Safe.Hex())
+		}
+		safeNonce = wordOf(answers[1])
+	}
+	if saw.found, err = s.receipt(ctx, saw.nonce); err != nil {
+		return seen{}, err
+	}
+	switch mined := saw.found != nil && saw.found.How != reverted; {
+	case mined:
+		s.release() // the next exit of this sender takes the next nonce
+	case safeNonce > s.Nonce:
+		if saw.found, err = s.event(ctx, head); err != nil {
+			return seen{}, err
+		}
+	}
+	if f := saw.found; f != nil {
+		if s.seen == nil || s.seen.Hash != f.Hash || s.seen.Tx != f.Tx {
+			f.SeenAt, s.seen = saw.at, f
+		}
+		f.SeenAt = s.seen.SeenAt
+	}
+	if err := s.remember(ctx, &saw, safeNonce); err != nil {
+		return seen{}, err
+	}
+	if s.pending(saw) && saw.nonce < s.last().Nonce {
+		saw.pool, err = s.Chain.Pending(ctx, s.Sender)
+	}
+	return saw, err
+}
+
+// remember counts from when on something else has been in the place of ours.
+func (s *sending) remember(ctx context.Context, saw *seen, safeNonce uint64) (err error) {
+	if s.used, err = s.since(ctx, s.used, saw, saw.found == nil && safeNonce > s.Nonce); err != nil {
+		return err
+	}
+	spent := saw.found == nil && len(s.note.Sent) > 0 && saw.nonce > s.last().Nonce
+	if s.spent, err = s.since(ctx, s.spent, saw, spent); err != nil {
+		return err
+	}
+	if s.used != nil {
+		saw.usedSince = s.used.Number
+	}
+	if s.spent != nil {
+		saw.spentSince = s.spent.Number
+	}
+	return nil
+}
+
+// since keeps the block at which something was first seen, as long as it is so and that block is in the chain. A count that a
+// reorganisation has cut starts again.
+func (s *sending) since(ctx context.Context, first *chain.Block, saw *seen, is bool) (*chain.Block, error) {
+	switch {
+	case !is:
+		return nil, nil
+	case first == nil || first.Number > saw.head.Number:
+		return &saw.head, nil
+	case first.Hash == saw.head.Hash:
+		return first, nil
+	}
+	_, at, err := s.Chain.Read(ctx, first, []chain.Query{{What: chain.Nonce, To: s.Sender}})
+	if ctx.Err() != nil {
+		return first, ctx.Err()
+	}
+	if err != nil || at.Hash != first.Hash {
+		return &saw.head, nil
+	}
+	return first, nil
+}
+
+// receipt finds a transaction of ours in a block. One that was reverted counts only under the last nonce: what came before has
+// been answered by sending again.
+func (s *sending) receipt(ctx context.Context, mined uint64) (*found, error) {
+	for i := len(s.note.Sent) - 1; i >= 0; i-- {
+		out := s.note.Sent[i]
+		if out.Nonce >= mined {
+			continue // nothing under this nonce is in a block
+		}
+		r, err := s.Chain.Receipt(ctx, out.tx.Hash())
+		if errors.Is(err, chain.ErrNotMined) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		f := foundIn(r)
+		if f.How == executed && s.guarded() {
+			f.How = s.verdict(r.Logs)
+		}
+		if f.How != reverted || out.Nonce == s.last().Nonce {
+			s.tell("%s in block %d, %d gas at %s", f.How, f.Block, f.Gas, gwei(r.EffectiveGasPrice))
+			return f, nil
+		}
+	}
+	return nil, nil
+}
+
+func foundIn(r *types.Receipt) *found {
+	f := &found{How: executed, Tx: r.TxHash, Block: r.BlockNumber.Uint64(), Hash: r.BlockHash, Ours: true, Gas: r.GasUsed}
+	if r.EffectiveGasPrice != nil {
+		f.Price = r.EffectiveGasPrice.String()
+	}
+	if r.Status != types.ReceiptStatusSuccessful {
+		f.How = reverted
+	}
+	return f
+}
+
+// verdict is what the Safe says of our hash in the logs of a transaction that went through.
+func (s *sending) verdict(logs []*types.Log) how {
+	for _, l := range logs {
+		hash, success, ok := safe.Told(l.Topics, l.Data)
+		switch {
+		case l.Address != s.Safe || !ok || hash != s.Hash:
+		case success:
+			return executed
+		default:
+			return failed
+		}
+	}
+	return failed // the transaction went through, and the Safe says nothing of ours
+}
+
+// event finds who else executed what we were to execute.
+func (s *sending) event(ctx context.Context, head chain.Block) (*found, error) {
+	logs, err := s.Chain.Logs(ctx, s.note.From, head.Number, chain.Filter{Addresses: []common.Address{s.Safe}, Topics: [][]common.Hash{{safe.Succeeded, safe.Failed}}})
+	if err != nil {
+		return nil, fmt.Errorf("look who spent the Safe's nonce: %w", err)
+	}
+	for _, l := range logs {
+		hash, success, ok := safe.Told(l.Topics, l.Data)
+		if !ok || hash != s.Hash {
+			continue
+		}
+		f := &found{How: executed, Tx: l.TxHash, Block: l.BlockNumber, Hash: l.BlockHash}
+		if !success {
+			f.How = failed
+		}
+		f.Ours = slices.ContainsFunc(s.note.Sent, func(o sent) bool { return o.tx.Hash() == l.TxHash })
+		return f, nil
+	}
+	return nil, nil
+}
+
+// send gives the job to the network under the next nonce of its sender.
+func (s *sending) send(ctx context.Context, saw seen) (*Ending, error) {
+	if why, err := s.refusal(ctx); why != "" || err != nil {
+		return s.unless(saw, why, err)
+	}
+	estimate, err := s.Chain.Estimate(ctx, s.transaction())
+	switch {
+	case errors.Is(err, chain.ErrReverted) && s.Gas > 0: // the quorum has just said that it goes through
+		s.tell("the estimate of gas failed (%s); it gets what it took when it was simulated", clause(err))
+		estimate = s.Gas
+	case err != nil:
+		return nil, fmt.Errorf("estimate the gas: %w", err)
+	}
+	limit, err := gasLimit(max(estimate, s.Gas, s.starved(saw)))
+	if err != nil {
+		return s.unless(saw, clause(err), nil)
+	}
+	if !s.take() {
+		return nil, s.hold(ctx) // and look again: time has passed
+	}
+	defer func() {
+		if !s.pending(saw) {
+			s.release() // somebody more urgent may go first
+		}
+	}()
+	fees, err := s.Chain.Fees(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ask what gas costs: %w", err)
+	}
+	offered, err := offer(fees, s.ceiling())
+	if err != nil {
+		return nil, err
+	}
+	if why, err := s.short(ctx, limit, offered); why != "" || err != nil {
+		return s.unless(saw, why, err)
+	}
+	nonce, instead, err := s.place(ctx, saw)
+	if err != nil {
+		return nil, err
+	}
+	if instead {
+		offered.tip = offered.most // nobody says what has to be outbid
+	}
+	private := s.relay() != nil && s.Policy.PrivateBlocks > 0
+	ending, err := s.sign(ctx, saw, nonce, limit, offered, private)
+	if ending != nil || err != nil {
+		return ending, err
+	}
+	s.tell("sent as transaction %d of %s: gas %d (estimated %d), at most %s", nonce, s.Sender.Hex(), limit, estimate, gwei(offered.most))
+	return nil, s.hand(ctx, s.last())
+}
+
+// behindMax is how many transactions of other programs with the same key an exit goes behind.
+const behindMax = 16
+
+// place is the sender's nonce that the exit takes. What other programs with the same key have sent goes first, if it goes; what
+// only seems to wait, because a node says so, must not keep an exit for ever.
+// Instead says that it takes the place of such a one.
+func (s *sending) place(ctx context.Context, saw seen) (nonce uint64, instead bool, err error) {
+	pool, err := s.Chain.Pending(ctx, s.Sender)
+	if err != nil {
+		return 0, false, fmt.Errorf("ask for the next nonce: %w", err)
+	}
+	if pool <= saw.nonce {
+		return saw.nonce, false, nil
+	}
+	if s.behind.IsZero() {
+		s.behind = saw.at
+	}
+	patient := saw.at.Sub(s.behind) < patience*s.Policy.BumpAfter
+	switch behind := pool - saw.nonce; {
+	case !patient || behind > behindMax:
+		s.tell("%d transactions of %s seem to wait and do not get mined; it takes the place of the first", behind, s.Sender.Hex())
+		return saw.nonce, true, nil
+	case !s.guarded():
+		return 0, false, fmt.Errorf("%d transactions of %s wait that this exit did not send; it goes after them", behind, s.Sender.Hex())
+	default:
+		s.tell("it goes after %d transactions of %s that wait already", behind, s.Sender.Hex())
+		return pool, false, nil
+	}
+}
+
+// starved is the gas that the last attempt had and used up; 0 when it did not fail for want of gas.
+func (s *sending) starved(saw seen) uint64 {
+	if saw.found == nil || saw.found.How != reverted || len(s.note.Sent) == 0 {
+		return 0
+	}
+	if had := s.last().tx.Gas(); saw.found.Gas >= had-had/50 {
+		return had
+	}
+	return 0
+}
+
+// pending says whether something of ours can still be mined under the sender's nonces.
+func (s *sending) pending(saw seen) bool {
+	return len(s.note.Sent) > 0 && s.last().Nonce >= saw.nonce
+}
+
+func (s *sending) last() *sent { return &s.note.Sent[len(s.note.Sent)-1] }
+
+// unless ends an exit that nothing is out of. Of one that may still be mined, now or after a reorganisation, the refusal is only
+// told.
+func (s *sending) unless(saw seen, why string, err error) (*Ending, error) {
+	switch {
+	case err != nil:
+		return nil, err
+	case !over(s.note, saw, s.Policy.Confirmations):
+		return nil, errors.New(why)
+	}
+	return &Ending{Why: why + "; nothing has happened on the chain", Again: true}, nil
+}
+
+// raise takes the place of what waits with an offer that is an eighth higher at least.
+func (s *sending) raise(ctx context.Context, saw seen) error {
+	if len(s.note.Sent) >= sentMax {
+		return s.hand(ctx, s.last())
+	}
+	last := s.last()
+	fees, err := s.Chain.Fees(ctx)
+	if err != nil {
+		return fmt.Errorf("ask what gas costs: %w", err)
+	}
+	offered, err := raised(last.tx, fees, s.ceiling())
+	if err != nil {
+		if saw.at.Sub(s.note.told) >= s.Policy.BumpAfter {
+			return errors.Join(err, s.hand(ctx, s.last()))
+		}
+		return err
+	}
+	if _, err := s.sign(ctx, saw, last.Nonce, last.tx.Gas(), offered, last.Private); err != nil {
+		return err
+	}
+	s.tell("not mined after %s: sent again under the same nonce for at most %s", s.Policy.BumpAfter, gwei(offered.most))
+	return s.hand(ctx, s.last())
+}
+
+// signMax is how often a signer may fail before an exit of which nothing is out is given up.
+const signMax = 5
+
+// sign makes a transaction and its note durable. It is not sent yet.
+func (s *sending) sign(ctx context.Context, saw seen, nonce, limit uint64, offered price, private bool) (*Ending, error) {
+	tx := types.NewTx(&types.DynamicFeeTx{ChainID: s.Chain.ID(), Nonce: nonce, Gas: limit, GasTipCap: offered.tip, GasFeeCap: offered.most,
+		To: &s.To, Value: s.Value, Data: s.Data})
+	signed, err := s.Signers[s.Sender].SignTx(ctx, tx, s.Chain.ID())
+	if err == nil {
+		err = signedBy(signed, tx, s.Sender, s.Chain.ID())
+	}
+	if err != nil {
+		if s.fails++; s.fails >= signMax && ctx.Err() == nil {
+			return s.unless(saw, fmt.Sprintf("the key of %s does not sign: %s", s.Sender.Hex(), clause(err)), nil)
+		}
+		return nil, fmt.Errorf("sign the transaction: %w", err)
+	}
+	s.fails = 0
+	raw, err := signed.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	s.spent = nil
+	s.note.Sent = append(s.note.Sent, sent{Raw: raw, Nonce: nonce, At: saw.at, Block: saw.head.Number, Private: private, tx: signed})
+	if err := s.keep(); err != nil {
+		s.note.Sent = s.note.Sent[:len(s.note.Sent)-1]
+		return nil, err
+	}
+	return nil, nil
+}
+
+// signedBy doubts the signer: another program may have held the key.
+func signedBy(signed, asked *types.Transaction, by common.Address, id *big.Int) error {
+	signer := types.LatestSignerForChainID(id)
+	who, err := types.Sender(signer, signed)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the signature is none: %w", err)
+	case who != by:
+		return fmt.Errorf("it was signed by %s", who.Hex())
+	case signer.Hash(signed) != signer.Hash(asked):
+		return errors.New("something else was signed than was asked for")
+	}
+	return nil
+}
+
+// hand gives a transaction to the network. That a node did not take it proves nothing, so the error is only told; the next
+// look says what is true.
+func (s *sending) hand(ctx context.Context, out *sent) error {
+	s.note.told = s.Clock.Now()
+	if out.Private {
+		err := s.relay().Private(ctx, out.tx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if !errors.Is(err, chain.ErrNoRelay) {
+			s.tell("the private relay did not take it; it is given to everybody")
+		}
+		out.Private = false
+	}
+	if err := s.Chain.Broadcast(ctx, out.tx); err != nil {
+		return fmt.Errorf("no node is known to have taken it: %w", err)
+	}
+	return nil
+}
+
+// private is what a chain with a private relay can do besides.
+type private interface {
+	Private(ctx context.Context, tx *types.Transaction) error
+}
+
+func (s *sending) relay() private {
+	relay, _ := s.Chain.(private)
+	return relay
+}
+
+// refusal says why the chain would refuse the job now; "" when it would not.
+func (s *sending) refusal(ctx context.Context) (string, error) {
+	call := s.transaction()
+	answers, _, err := s.Chain.Read(ctx, nil, []chain.Query{{What: chain.Call, To: call.To, Data: call.Data, From: call.From}})
+	if err != nil {
+		return "", fmt.Errorf("try it without sending: %w", err)
+	}
+	if answers[0].Err != nil {
+		return "the chain would refuse it: " + safe.Explain(answers[0].Data), nil
+	}
+	if s.Says != nil {
+		if err := s.Says(answers[0]); err != nil {
+			return clause(err), nil
+		}
+	}
+	return "", nil
+}
+
+// short says how much the sender lacks for the gas; "" when it has enough.
+func (s *sending) short(ctx context.Context, limit uint64, offered price) (string, error) {
+	answers, _, err := s.Chain.Read(ctx, nil, []chain.Query{{What: chain.Balance, To: s.Sender}})
+	if err != nil {
+		return "", fmt.Errorf("read the balance of the sender: %w", err)
+	}
+	need := new(big.Int).Mul(offered.most, new(big.Int).SetUint64(limit))
+	if s.Value != nil {
+		need.Add(need, s.Value)
+	}
+	has := new(big.Int).SetBytes(answers[0].Data)
+	if has.Cmp(need) >= 0 {
+		return "", nil
+	}
+	return fmt.Sprintf("%s has %s for gas and needs %s: top it up by %s at least", s.Sender.Hex(), s.coins(has), s.coins(need), s.coins(need.Sub(need, has))), nil
+}
+
+func (s *sending) transaction() chain.Transaction {
+	return chain.Transaction{From: s.Sender, To: s.To, Value: s.Value, Data: s.Data}
+}
+
+func (s *sending) ceiling() *big.Int {
+	if s.Urgent && s.Policy.UrgentCeiling != nil {
+		return s.Policy.UrgentCeiling
+	}
+	return s.Policy.Ceiling
+}
+
+func (s *sending) keep() error {
+	if err := s.notes.write(s.note); err != nil {
+		return fmt.Errorf("%w: %w", errNote, err)
+	}
+	return nil
+}
+
+func (s *sending) tell(format string, args ...any) { s.note.tell(s.Clock.Now(), format, args...) }
+
+// hold waits until no other exit of the same sender has a transaction in no block, so that two of them never choose the same
+// nonce.
+func (s *sending) hold(ctx context.Context) error {
+	s.tell("it waits until another exit of the same key is mined")
+	select {
+	case s.lock(s.Sender) <- struct{}{}:
+		s.held = true
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// take holds the sender if nobody else does.
+func (s *sending) take() bool {
+	if s.held {
+		return true
+	}
+	select {
+	case s.lock(s.Sender) <- struct{}{}:
+		s.held = true
+	default:
+	}
+	return s.held
+}
+
+func (s *sending) release() {
+	if s.held {
+		<-s.lock(s.Sender)
+		s.held = false
+	}
+}
+
+// newSending goes on with the note of a key, or begins one.
+func (d *Desk) newSending(ctx context.Context, key lifeboat.Key, j job) (*sending, error) {
+	n, err := d.notes.read(key)
+	if err != nil {
+		return nil, err
+	}
+	s := &sending{Desk: d, job: j, note: n}
+	switch {
+	case n == nil:
+		head, err := d.Chain.Head(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("look where the chain stands: %w", err)
+		}
+		s.note = &note{Key: key, Job: j.digest(), Sender: j.Sender, From: head.Number}
+		for _, line := range j.Told {
+			s.tell("%s", line)
+		}
+	case n.Job != j.digest():
+		return nil, errConflict
+	case n.Sender != j.Sender && len(n.Sent) > 0:
+		return nil, errSender
+	case len(n.Sent) > 0 && n.End == nil:
+		s.tell("gone on with after a stop")
+	}
+	return s, nil
+}
+
+var (
+	errConflict = errors.New("another exit was sent under this key")
+	errSender   = errors.New("it was begun with another key to pay the gas, and cannot change it on the way")
+)
