@@ -197,6 +197,9 @@ func (s *sending) look(ctx context.Context) (seen, error) {
 			f.SeenAt, s.seen = saw.at, f
 		}
 		f.SeenAt = s.seen.SeenAt
+	} else if s.seen != nil {
+		s.tell("block %d, which it was in, is not in the chain any more", s.seen.Block)
+		s.seen = nil
 	}
 	if err := s.remember(ctx, &saw, safeNonce); err != nil {
 		return seen{}, err
