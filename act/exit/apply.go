@@ -14,8 +14,8 @@ import (
 )
 
 // Apply brings a prepared exit to the chain, once, and follows it to its end; the owners' signatures come with it unless a role
-// permits it. It may be called again with the same key after anything that broke it off, and then goes on. An error says that it
-// is not known yet what becomes of it; what is known, that nothing was done among it, is in the ending.
+// permits it. It may be called again with the same key after anything that broke it off, and then goes on. An error is
+// that it could not be found out or not brought to its end; one that is not [ErrOpen] says that nothing was sent.
 func (d *Desk) Apply(ctx context.Context, key lifeboat.Key, p Prepared, signatures []safe.Signature) (*Ending, error) {
 	if err := p.check(d.Chain.ID()); err != nil {
 		return d.refused("what was prepared is not what was shown: %w", err), nil
@@ -25,7 +25,7 @@ func (d *Desk) Apply(ctx context.Context, key lifeboat.Key, p Prepared, signatur
 	}
 	n, err := d.notes.read(key)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrOpen, err)
 	}
 	var told string
 	if n == nil || len(n.Sent) == 0 && n.End == nil {
@@ -49,6 +49,12 @@ func (d *Desk) Apply(ctx context.Context, key lifeboat.Key, p Prepared, signatur
 	ending := *n.End
 	ending.story, ending.note = n.Story, n
 	return &ending, nil
+}
+
+// mayBeOut says whether something was signed for an exit whose end is not known; what cannot be read may.
+func (d *Desk) mayBeOut(key lifeboat.Key) bool {
+	n, err := d.notes.read(key)
+	return err != nil || n != nil && len(n.Sent) > 0 && n.End == nil
 }
 
 func (d *Desk) refused(format string, args ...any) *Ending {

@@ -119,9 +119,9 @@ var seedFlag = flag.Uint64("seed", 0, "plays one random world again")
 // TestRandomWorlds has nodes fail, answers get lost, fees jump, blocks vanish, other programs interfere, and the program be
 // killed, all at once. However it ends: it was executed once if that is what is said, and never otherwise.
 func TestRandomWorlds(t *testing.T) {
-	seeds := uint64(300)
+	seeds := uint64(150)
 	if testing.Short() {
-		seeds = 100
+		seeds = 50
 	}
 	done := 0
 	for seed := uint64(1); seed <= seeds; seed++ {

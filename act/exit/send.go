@@ -69,8 +69,8 @@ type sending struct {
 // errNote says that a note could not be written. Nothing is sent then.
 var errNote = errors.New("the note of the exit cannot be kept")
 
-// errOpen says that the end is not known yet: something is out on the network.
-var errOpen = errors.New("it is not known yet what became of it")
+// ErrOpen says that the end is not known yet: something is out on the network.
+var ErrOpen = errors.New("it is not known yet what became of it")
 
 // run looks and does what follows, until the end or until ctx ends. What it returns with an error goes on when it is run again.
 func (s *sending) run(ctx context.Context) (*Ending, error) {
@@ -101,7 +101,7 @@ func (s *sending) interrupted(err error) error {
 		return kept
 	}
 	if len(s.note.Sent) > 0 {
-		return fmt.Errorf("%w: %w", errOpen, err)
+		return fmt.Errorf("%w: %w", ErrOpen, err)
 	}
 	return err
 }

@@ -1,0 +1,187 @@
+package exit
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"lifeboat/act/safe"
+	"lifeboat/durable"
+)
+
+// A Kit is an exit that was prepared, and is signed, before anybody needs it. Whoever has enough of its signatures can carry it out and
+// nothing else.
+type Kit struct {
+	Prepared Prepared
+	Kept     safe.Kept // with the signatures so far
+}
+
+// Kits keep exits that are prepared beforehand: the transactions and signatures in the store, and beside them what was promised.
+type Kits struct {
+	Store *safe.Store
+	dir   string
+}
+
+// OpenKits in a directory.
+func OpenKits(dir string) (*Kits, error) {
+	store, err := safe.OpenStore(filepath.Join(dir, "signatures"))
+	if err != nil {
+		return nil, err
+	}
+	k := &Kits{Store: store, dir: filepath.Join(dir, "kits")}
+	if err := durable.Dir(k.dir); err != nil {
+		return nil, fmt.Errorf("keep the kits of exits: %w", err)
+	}
+	return k, nil
+}
+
+func (k *Kits) file(hash common.Hash) string {
+	return filepath.Join(k.dir, fmt.Sprintf("%x.json", hash))
+}
+
+// Prepare plans an exit and keeps it for its owners to sign. Kits for the same nonce of the Safe are alternatives: the first that is
+// carried out makes the others stale.
+func (k *Kits) Prepare(ctx context.Context, d *Desk, o Order) (Kit, error) {
+	if o.Role != nil {
+		return Kit{}, errors.New("a role needs no kit: nobody signs")
+	}
+	p, err := d.Plan(ctx, o)
+	if err != nil {
+		return Kit{}, err
+	}
+	kept := safe.Kept{Tx: p.Tx, Hash: p.Hash, Prepared: p.At, For: p.What}
+	content, err := json.Marshal(p)
+	if err == nil {
+		err = durable.Write(k.file(p.Hash), content)
+	}
+	if err == nil {
+		err = k.Store.Put(kept)
+	}
+	if err != nil {
+		return Kit{}, fmt.Errorf("keep the kit: %w", err)
+	}
+	return Kit{p, kept}, nil
+}
+
+// List the kits of a Safe, the newest first.
+func (k *Kits) List(chain uint64, of common.Address) (all []Kit, err error) {
+	kept, err := k.Store.List(chain, of)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range kept {
+		kit, err := k.kit(one)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // signed for something else than an exit
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, kit)
+	}
+	slices.SortStableFunc(all, func(a, b Kit) int { return b.Prepared.At.Compare(a.Prepared.At) })
+	return all, nil
+}
+
+func (k *Kits) kit(kept safe.Kept) (Kit, error) {
+	content, err := os.ReadFile(k.file(kept.Hash))
+	if err != nil {
+		return Kit{}, err
+	}
+	var p Prepared
+	if err := json.Unmarshal(content, &p); err != nil {
+		return Kit{}, fmt.Errorf("read a kit: %w", err)
+	}
+	if p.Hash != kept.Hash || p.Tx.Hash() != kept.Hash {
+		return Kit{}, errors.New("read a kit: what was promised belongs to another transaction")
+	}
+	return Kit{p, kept}, nil
+}
+
+// Readiness of a kit.
+type Readiness string
+
+const (
+	Armed    Readiness = "armed"    // it would go through now and end as promised
+	Unsigned Readiness = "unsigned" // only signatures are missing
+	Stale    Readiness = "stale"    // it has to be prepared and signed anew
+)
+
+// Status of a kit, and why it is not armed.
+type Status struct {
+	Is             Readiness
+	Signed, Needed int
+	Why            []string
+}
+
+// Status tries a kit as if it were carried out now. One that is older than maxAge is stale, whatever a trial says; 0 is no limit.
+func (d *Desk) Status(ctx context.Context, kit Kit, maxAge time.Duration) (Status, error) {
+	p := kit.Prepared
+	state, err := safe.Read(ctx, d.Chain, nil, p.Tx.Safe)
+	if err != nil {
+		return Status{}, err
+	}
+	tally, err := state.Verify(ctx, d.Chain, p.Tx, kit.Kept.Signatures)
+	if err != nil {
+		return Status{}, err
+	}
+	s := Status{Is: Armed, Signed: len(tally.Good), Needed: state.Threshold}
+	stale := func(why string) { s.Is, s.Why = Stale, append(s.Why, why) }
+	switch {
+	case state.Nonce > p.Tx.Nonce:
+		stale(fmt.Sprintf("it was signed for nonce %d, and the Safe is at %d", p.Tx.Nonce, state.Nonce))
+	case state.Nonce < p.Tx.Nonce:
+		stale(fmt.Sprintf("it was signed for nonce %d, and the Safe is only at %d: what comes before it has to be carried out first", p.Tx.Nonce, state.Nonce))
+	}
+	if age := d.Clock.Now().Sub(p.At); maxAge > 0 && age > maxAge {
+		stale(fmt.Sprintf("it was prepared on %s", p.At.UTC().Format("2 January 2006 15:04 UTC")))
+	}
+	for _, fault := range tally.Faults {
+		stale(fault)
+	}
+	if _, err := d.try(ctx, nil, p); err != nil {
+		if unknown(err) {
+			return Status{}, err
+		}
+		stale(clause(err))
+	}
+	if !tally.Enough() && s.Is == Armed {
+		s.Is, s.Why = Unsigned, []string{fmt.Sprintf("%d of %d owners have signed", s.Signed, s.Needed)}
+	}
+	return s, nil
+}
+
+// Ready finds a kit of a Safe for an exit, by what it does, that is armed; and otherwise says of the newest why it is not.
+func (k *Kits) Ready(ctx context.Context, d *Desk, of common.Address, what string, maxAge time.Duration) (Kit, error) {
+	all, err := k.List(d.Chain.ID().Uint64(), of)
+	if err != nil {
+		return Kit{}, err
+	}
+	var why error
+	for _, kit := range all {
+		if kit.Prepared.What != what {
+			continue
+		}
+		status, err := d.Status(ctx, kit, maxAge)
+		switch {
+		case err != nil:
+			return Kit{}, err
+		case status.Is == Armed:
+			return kit, nil
+		case why == nil:
+			why = fmt.Errorf("the kit that was signed for it is %s%s", status.Is, because(status.Why))
+		}
+	}
+	if why == nil {
+		why = fmt.Errorf("nothing was signed beforehand to %s", what)
+	}
+	return Kit{}, why
+}

@@ -1,0 +1,200 @@
+package exit
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"lifeboat"
+	"lifeboat/act/task"
+	"lifeboat/chain/protocol"
+	"lifeboat/plan"
+)
+
+// Kinds of tasks that a worker performs: the two phases of an exit.
+var Kinds = []string{"exit-plan", "exit-apply"}
+
+// Worker performs the tasks of exits, for a crew of act/task.
+type Worker struct {
+	// Desk of a chain, by its name in the plan; nil where there is none.
+	Desk func(chain string) *Desk
+	// Sender is whose key pays: the relayer of an account, or the bot that carries its role.
+	Sender func(account string, byRole bool) (common.Address, error)
+	// Oracle of a chain, made of the plan's price feeds; nil where there are none.
+	Oracle func(chain string) protocol.Oracle
+	// Kits that were signed beforehand; nil where there are none. One that is older than KitAge is not used; 0 is no limit.
+	Kits   *Kits
+	KitAge time.Duration
+	// Batch is the contract that makes one transaction of many calls, where it is not Safe's own.
+	Batch common.Address
+}
+
+var _ task.Worker = (*Worker)(nil)
+
+// LooksFirst is true of both phases: one changes nothing, and the other asks the chain before it does anything.
+func (w *Worker) LooksFirst(string) bool { return true }
+
+// A step is what both tasks are told; the second also what the first found.
+type step struct {
+	plan.ExitOrder
+	Timeout plan.Duration     `json:"timeout,omitempty"`
+	Hash    string            `json:"hash,omitempty"`
+	Planned map[string]string `json:"planned,omitempty"`
+}
+
+// Limits of the two phases where the step has none. Sending goes on for as long as the market is above the ceiling.
+const (
+	planLimit  = 5 * time.Minute
+	applyLimit = 6 * time.Hour
+)
+
+// Prepare reads a task.
+func (w *Worker) Prepare(key lifeboat.Key, t lifeboat.Task) (task.Work, error) {
+	var s step
+	decoder := json.NewDecoder(bytes.NewReader(t.Spec))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&s); err != nil {
+		return task.Work{}, fmt.Errorf("the exit cannot be read: %w", err)
+	}
+	desk := w.Desk(s.Chain)
+	switch {
+	case desk == nil:
+		return task.Work{}, fmt.Errorf("there is no way to the chain %s here", s.Chain)
+	case s.Via == "presigned" && w.Kits == nil:
+		return task.Work{}, errors.New("nothing that was signed beforehand is kept here")
+	case t.Kind == "exit-plan":
+		return task.Work{Limit: limitOf(s, planLimit), Do: func(ctx context.Context, _ task.Progress) lifeboat.Receipt {
+			return w.plan(ctx, desk, key, s)
+		}}, nil
+	}
+	p, err := ReadPrepared(s.Planned, s.Hash)
+	if err != nil {
+		return task.Work{}, err
+	}
+	return task.Work{Limit: limitOf(s, applyLimit), Do: func(ctx context.Context, progress task.Progress) lifeboat.Receipt {
+		return w.apply(ctx, desk, key, p, s.Via == "presigned", t.Consent)
+	}}, nil
+}
+
+func limitOf(s step, otherwise time.Duration) time.Duration {
+	if s.Timeout > 0 {
+		return time.Duration(s.Timeout)
+	}
+	return otherwise
+}
+
+func (w *Worker) plan(ctx context.Context, d *Desk, key lifeboat.Key, s step) lifeboat.Receipt {
+	no := func(err error) lifeboat.Receipt {
+		r := lifeboat.Receipt{Key: key, Status: lifeboat.NotPerformed, Why: "the exit was not planned: " + clause(err)}
+		if unknown(err) {
+			r.Facts = map[string]string{"failure": "transient"}
+		}
+		return r
+	}
+	sender, err := w.Sender(s.Account, s.Via == "role")
+	if err != nil {
+		return no(err)
+	}
+	var oracle protocol.Oracle
+	if w.Oracle != nil {
+		oracle = w.Oracle(s.Chain)
+	}
+	way, err := WayOut(s.ExitOrder, d.Symbol, oracle)
+	if err != nil {
+		return no(err)
+	}
+	order, err := d.OrderOf(ctx, s.ExitOrder, way, sender)
+	if err == nil {
+		order.Batch = w.Batch
+		var p Prepared
+		if p, err = w.prepare(ctx, d, order, s.Via == "presigned"); err == nil {
+			return planned(key, p)
+		}
+	}
+	if errors.Is(err, protocol.ErrNothingToDo) {
+		return lifeboat.Receipt{Key: key, Status: lifeboat.Performed, Why: "there is nothing to get out", Facts: map[string]string{"changes": "false"}}
+	}
+	return no(err)
+}
+
+// prepare works an exit out, or takes the one that was signed beforehand.
+func (w *Worker) prepare(ctx context.Context, d *Desk, o Order, presigned bool) (Prepared, error) {
+	if !presigned {
+		return d.Plan(ctx, o)
+	}
+	kit, err := w.Kits.Ready(ctx, d, o.Safe, o.What, w.KitAge)
+	if err != nil {
+		return Prepared{}, err
+	}
+	kit.Prepared.Words = append([]string{fmt.Sprintf("%s, as its owners signed it on %s; it was tried again and ends as promised:", o.What, kit.Prepared.At.UTC().Format("2 January 2006"))},
+		kit.Prepared.Tx.Words(d.names(kit.Prepared))...)
+	return kit.Prepared, nil
+}
+
+func planned(key lifeboat.Key, p Prepared) lifeboat.Receipt {
+	facts, err := p.Facts()
+	if err != nil {
+		return lifeboat.Receipt{Key: key, Status: lifeboat.NotPerformed, Why: "the exit was not planned: " + clause(err)}
+	}
+	facts["changes"] = "true"
+	return lifeboat.Receipt{Key: key, Status: lifeboat.Performed, Why: "the exit is planned and was tried at block " + fmt.Sprint(p.Block.Number), Output: p.Text(), Facts: facts}
+}
+
+// apply carries out what was planned, with the signatures that came with the answers or were kept. While the chain cannot be
+// asked it is tried again.
+func (w *Worker) apply(ctx context.Context, d *Desk, key lifeboat.Key, p Prepared, presigned bool, consent []lifeboat.Answer) lifeboat.Receipt {
+	for {
+		e, err := w.once(ctx, d, key, p, presigned, consent)
+		if err == nil {
+			return e.Receipt(key, p)
+		}
+		if unknown(err) && d.Clock.Sleep(ctx, d.Clock.Now().Add(d.Policy.Poll)) == nil {
+			continue
+		}
+		if errors.Is(err, ErrOpen) || d.mayBeOut(key) {
+			return lifeboat.Receipt{Key: key, Status: lifeboat.Unknown, Lost: true, Why: clause(err) + "; it may still be executed, which the chain will tell"}
+		}
+		return lifeboat.Receipt{Key: key, Status: lifeboat.NotPerformed, Why: clause(err) + "; nothing was sent", Facts: map[string]string{"failure": "transient"}}
+	}
+}
+
+func (w *Worker) once(ctx context.Context, d *Desk, key lifeboat.Key, p Prepared, presigned bool, consent []lifeboat.Answer) (*Ending, error) {
+	if p.Role != nil {
+		return d.Apply(ctx, key, p, nil)
+	}
+	if presigned {
+		kept, err := w.Kits.Store.Get(p.Tx.Chain, p.Tx.Safe, p.Hash)
+		if err != nil {
+			return nil, fmt.Errorf("read the signatures: %w", err)
+		}
+		return d.Apply(ctx, key, p, kept.Signatures)
+	}
+	signatures, faults, err := d.Signatures(ctx, p, given(consent))
+	if err != nil {
+		return nil, err
+	}
+	e, err := d.Apply(ctx, key, p, signatures)
+	if e != nil && !e.Done && e.note == nil && len(faults) > 0 {
+		e.Why += because(faults)
+	}
+	return e, err
+}
+
+func given(consent []lifeboat.Answer) (all [][]byte) {
+	for _, a := range consent {
+		if a.Factor == nil || !a.Yes {
+			continue
+		}
+		if b, err := hex.DecodeString(strings.TrimPrefix(a.Factor.Signature, "0x")); err == nil && len(b) > 0 {
+			all = append(all, b)
+		}
+	}
+	return all
+}
