@@ -84,7 +84,7 @@ func (p *Plan) ChainSeries(chain string) []Feed {
 
 // contractSeries are those of one contract.
 func (p *Plan) contractSeries(x Dependency, tokens []Holding, level func(string, ...string)) {
-	for _, name := range []string{"upgraded", "admin_changed", "paused", "pending"} {
+	for _, name := range []string{"upgraded", "admin_changed", "paused"} {
 		level(name, x.Name)
 	}
 	markets := func(names ...string) {
@@ -95,22 +95,18 @@ func (p *Plan) contractSeries(x Dependency, tokens []Holding, level func(string,
 		}
 	}
 	switch x.Contract.Adapter {
-	case "aave-v3":
+	case "aave-v3", "compound-v3":
 		level("frozen", x.Name)
 		level("parameters", x.Name)
 		markets("utilisation", "withdrawable", "tvl", "outflow", "large_withdrawal")
-	case "compound-v3":
-		level("parameters", x.Name)
-		markets("tvl", "outflow", "large_withdrawal")
-		for _, name := range []string{"utilisation", "withdrawable"} {
-			level(name, x.Name)
-		}
 	case "uniswap-v2", "uniswap-v3":
 		level("imbalance", x.Name)
 		markets("tvl", "outflow", "large_withdrawal")
 	case "erc-4626":
 		level("share_price", x.Name)
 		markets("tvl", "outflow", "large_withdrawal")
+	case "lido":
+		level("share_price", x.Name)
 	case "chainlink":
 		for _, name := range []string{"oracle_age", "oracle_stale", "oracle_deviation"} {
 			level(name, x.Name)
@@ -129,13 +125,16 @@ func safeSeries(name string, level func(string, ...string)) {
 	}
 }
 
+// clocks of a position that may not get out in time.
+var clocks = []string{"cover", "half_life", "time_left"}
+
 // accountSeries are those of one account.
 func accountSeries(a Account, contracts []Dependency, tokens []Holding, level func(string, ...string)) {
 	level("approvals", a.Name)
 	if a.Kind == "safe" {
 		level("upgraded", a.Name)
 		safeSeries(a.Name, level)
-		for payer := range maps.All(a.Payers()) {
+		for _, payer := range slices.Sorted(maps.Keys(a.Payers())) {
 			level("gas", a.Name, payer)
 		}
 	}
@@ -146,10 +145,16 @@ func accountSeries(a Account, contracts []Dependency, tokens []Holding, level fu
 		case "aave-v3", "compound-v3":
 			lends = true
 			for _, t := range tokens {
-				for _, name := range []string{"cover", "half_life", "time_left"} {
+				for _, name := range clocks {
 					level(name, a.Name, x.Name, t.Symbol)
 				}
 			}
+		case "erc-4626":
+			for _, name := range clocks {
+				level(name, a.Name, x.Name)
+			}
+		case "lido":
+			level("queued", a.Name, x.Name)
 		case "uniswap-v2":
 			level("pool_share", a.Name, x.Name)
 		}

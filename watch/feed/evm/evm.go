@@ -76,10 +76,13 @@ type Source struct {
 	block  chain.Block
 	at     chain.Checkpoint
 	saved  time.Time
-	moved  chan struct{} // a block was followed that nobody has read at
-	widen  bool          // others may replace code now, who are to be listened to as well
-	branch int           // how often blocks were taken back
-	failed string        // the last problem that was told; "" when all is well
+	moved  chan struct{}   // a block was followed that nobody has read at
+	widen  bool            // others may replace code now, who are to be listened to as well
+	undone int             // blocks that were taken back since the last one that was added
+	reorgs tally           // the depths of reorganisations
+	reorg  int             // their level
+	branch int             // how often blocks were taken back
+	failed map[string]bool // what was told that it fails, and still does
 }
 
 // New prepares a source. Nothing is asked yet.
@@ -88,7 +91,8 @@ func New(config Config) *Source {
 		config.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
 	s := &Source{Config: config, levels: newLevels(config.Feeds), keepers: map[keeper]*custody{}, tallies: map[int]*tally{}, spots: map[spot]int{}, melts: map[spot]*melting{},
-		dollars: map[string]float64{}, watchedCode: map[common.Address]bool{}, moved: make(chan struct{}, 1)}
+		dollars: map[string]float64{}, watchedCode: map[common.Address]bool{}, moved: make(chan struct{}, 1), failed: map[string]bool{}}
+	s.reorg, s.reorgs.window = s.levels.follow("reorg."+s.Name, s.Name), windowUsual
 	s.index()
 	s.adapters()
 	for _, c := range s.Contracts {
@@ -203,7 +207,11 @@ func (s *Source) step(step chain.Step) error {
 	defer s.mu.Unlock()
 	if step.Removed {
 		s.remove(step.Block.Number)
+		s.undone++
 	} else {
+		if s.undone > 0 {
+			s.undo(step.Block)
+		}
 		s.block = step.Block
 		for i := range step.Logs {
 			s.hear(step.Block, &step.Logs[i])
@@ -222,6 +230,13 @@ func (s *Source) step(step chain.Step) error {
 		return errWiden
 	}
 	return nil
+}
+
+// undo notes how many blocks a reorganisation took back, which no reorganisation takes back.
+func (s *Source) undo(now chain.Block) {
+	s.reorgs.add(note{block: now.Number, at: now.Time, share: float64(s.undone)})
+	s.levels.explain(s.reorg, fmt.Sprintf("%d blocks were replaced by others", s.undone))
+	s.undone = 0
 }
 
 // errWiden ends following a chain with one filter, for it to go on with another.
@@ -272,7 +287,7 @@ func (s *Source) look(ctx context.Context, deliver func([]lifeboat.Reading, []er
 			return ctx.Err()
 		}
 		s.mu.Lock()
-		block := s.block
+		block, branch := s.block, s.branch
 		s.mu.Unlock()
 		if block.Hash == (common.Hash{}) {
 			continue
@@ -281,31 +296,22 @@ func (s *Source) look(ctx context.Context, deliver func([]lifeboat.Reading, []er
 		if err == nil && head.Number > block.Number+behindMax {
 			continue // it catches up, and what was is not what is
 		}
-		if err == nil {
-			err = s.readAt(ctx, block)
+		if s.complain(deliver, "find its head", err); err == nil {
+			s.complain(deliver, "read its state", s.read(ctx, block, branch))
+			s.measure(ctx, block, branch, deliver)
 		}
-		if err == nil {
-			s.well()
-		} else if ctx.Err() == nil {
-			s.complain(deliver, "read its state", err)
-		}
-		if readings = s.tell(readings[:0], block); len(readings) > 0 {
+		if readings = s.tell(readings[:0], block, branch); len(readings) > 0 {
 			deliver(readings, nil)
 			readings = nil // it is theirs
 		}
 	}
 }
 
-// readAt asks everything that is due at a block.
-func (s *Source) readAt(ctx context.Context, block chain.Block) error {
-	return errors.Join(s.read(ctx, block), s.measure(ctx, block))
-}
-
-// tell what is due of a block, if it is still the newest.
-func (s *Source) tell(readings []lifeboat.Reading, block chain.Block) []lifeboat.Reading {
+// tell what is due of a block, if it was not taken back meanwhile.
+func (s *Source) tell(readings []lifeboat.Reading, block chain.Block, branch int) []lifeboat.Reading {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.block.Hash != block.Hash {
+	if s.branch != branch {
 		return readings
 	}
 	for i, t := range s.tallies {
@@ -315,6 +321,7 @@ func (s *Source) tell(readings []lifeboat.Reading, block chain.Block) []lifeboat
 		}
 		s.levels.set(i, block.Number, s.sum(i, t, block.Time))
 	}
+	s.levels.set(s.reorg, block.Number, s.reorgs.largest(block.Time))
 	return s.levels.tell(readings, block.Number, block.Time)
 }
 
@@ -339,26 +346,20 @@ const (
 	largeWithdrawal Kind = "large_withdrawal"
 )
 
-// complain tells a problem once, until all is well again.
+// complain tells once that something fails, until it does well again.
 func (s *Source) complain(deliver func([]lifeboat.Reading, []error), doing string, err error) {
 	s.mu.Lock()
-	again := s.failed == doing
-	s.failed = doing
+	told := s.failed[doing]
+	s.failed[doing] = err != nil
 	s.mu.Unlock()
-	if again || err == nil {
+	if told || err == nil || errors.Is(err, context.Canceled) {
 		return
 	}
 	deliver(nil, []error{&lifeboat.Problem{
 		Reason: "feed-down",
-		What:   fmt.Sprintf("%s does not say what goes on: %s: %v", s.Name, doing, err),
-		Money:  "nothing was sent; triggers on what the chain says have no data once the last values are too old",
-		Next:   "look at the nodes of the chain; lifeboat keeps asking",
+		What:   fmt.Sprintf("%s does not say all that goes on: %s: %v", s.Name, doing, err),
+		Money:  "nothing was sent; triggers on what is not said have no data once the last values are too old",
+		Next:   "look at the nodes of the chain, and at the addresses in the plan; lifeboat keeps asking",
 		Err:    err,
 	}})
-}
-
-func (s *Source) well() {
-	s.mu.Lock()
-	s.failed = ""
-	s.mu.Unlock()
 }

@@ -2,13 +2,12 @@ package evm
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"lifeboat"
 	"lifeboat/chain"
 	"lifeboat/chain/protocol"
 )
@@ -41,25 +40,21 @@ type melting struct {
 const meltPoints = 128
 
 // measure asks every protocol about a block, and takes what they say.
-func (s *Source) measure(ctx context.Context, block chain.Block) error {
-	var faults []error
+func (s *Source) measure(ctx context.Context, block chain.Block, branch int, deliver func([]lifeboat.Reading, []error)) {
 	owners := make([]common.Address, len(s.Accounts))
 	for i, a := range s.Accounts {
 		owners[i] = a.Address
 	}
 	for i := range s.measured {
 		m := &s.measured[i]
-		if m.says, m.err = m.Measures(ctx, s.Node, &block, owners...); m.err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", m.Name(), m.err))
-		}
+		m.says, m.err = m.Measures(ctx, s.Node, &block, owners...)
+		s.complain(deliver, "read "+m.Name(), m.err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.block.Hash != block.Hash {
-		return nil // it was taken back meanwhile, or another has come
+	if s.branch == branch { // else the block may have been taken back meanwhile
+		s.takeMeasures(block)
 	}
-	s.takeMeasures(block)
-	return errors.Join(faults...)
 }
 
 func (s *Source) takeMeasures(block chain.Block) {
@@ -123,7 +118,7 @@ func (s *Source) seriesOf(of *Contract, m *protocol.Measure) string {
 		return ""
 	}
 	name = append(name, of.Name)
-	if t := s.tokens[m.Market]; t != nil && m.Name != protocol.Paused && m.Name != protocol.Frozen {
+	if t := s.tokens[m.Market]; t != nil && (of.Adapter == "aave-v3" || of.Adapter == "compound-v3") && m.Name != protocol.Paused && m.Name != protocol.Frozen {
 		name = append(name, t.Symbol)
 	}
 	return strings.Join(name, ".")
@@ -246,6 +241,12 @@ func (s *Source) adapters() {
 		switch c.Adapter {
 		case "aave-v3":
 			s.measured = append(s.measured, measured{Measurer: protocol.NewAave(c.Name, c.Address, nil, assets...), of: c, lends: true})
+		case "compound-v3":
+			s.measured = append(s.measured, measured{Measurer: protocol.NewCompound(c.Name, c.Address, nil), of: c, lends: true})
+		case "erc-4626":
+			s.measured = append(s.measured, measured{Measurer: protocol.NewVault(c.Name, c.Address), of: c})
+		case "lido":
+			s.measured = append(s.measured, measured{Measurer: protocol.NewLido(c.Name, c.Address, c.Addresses["wsteth"], c.Addresses["withdrawal_queue"]), of: c})
 		case "uniswap-v2":
 			s.measured = append(s.measured, measured{Measurer: protocol.NewUniswapV2(c.Name, c.Addresses["router"], c.Address, oracle), of: c})
 		}

@@ -44,9 +44,8 @@ func (s *Source) hasten(about common.Address) {
 }
 
 // read asks what is due at a block. Answers about a block that was taken back meanwhile are let go.
-func (s *Source) read(ctx context.Context, block chain.Block) error {
+func (s *Source) read(ctx context.Context, block chain.Block, branch int) error {
 	s.mu.Lock()
-	branch := s.branch
 	s.choose(block)
 	s.mu.Unlock()
 	if len(s.asking) == 0 {

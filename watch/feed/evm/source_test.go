@@ -33,7 +33,7 @@ dependencies:
   - {name: Lend, kind: protocol, contract: {adapter: proxy, chain: Ethereum, address: "0x3333333333333333333333333333333333333333"}}
   - {name: Votes, kind: protocol, contract: {adapter: governor, chain: Ethereum, address: "0x4444444444444444444444444444444444444444", addresses: {timelock: "0x5555555555555555555555555555555555555555"}}}
   - {name: Drainer, kind: other, contract: {adapter: proxy, chain: Ethereum, address: "0x7777777777777777777777777777777777777777"}}
-  - {name: Vault, kind: protocol, contract: {adapter: erc-4626, chain: Ethereum, address: "0x8888888888888888888888888888888888888888"}}
+  - {name: Vault, kind: protocol, contract: {adapter: uniswap-v3, chain: Ethereum, address: "0x8888888888888888888888888888888888888888"}}
 holdings:
   - {symbol: USDC, account: vault, quantity: 1, class: stablecoin, token: "0x6666666666666666666666666666666666666666"}
 `
@@ -322,6 +322,9 @@ func TestReorgTakesItBack(t *testing.T) {
 	// Both blocks go; in their place come three, of which one has one of the events.
 	fake.Reorg(2, nil, []types.Log{logged(t, lend, upgradedEvent, drainer)}, nil)
 	w.value("upgraded.Lend", 1)
+	if r := w.value("reorg.Ethereum", 2); r.Why != "2 blocks were replaced by others" {
+		t.Error(r.Why)
+	}
 	fake.Reorg(3, nil, nil, nil, nil)
 	if r := w.value("upgraded.Lend", 0); !strings.Contains(r.Why, "no part of the chain any more") {
 		t.Error(r.Why)
