@@ -185,10 +185,9 @@ func (t *trail[T]) state(c *state.Codec, value func(*state.Codec, *T)) {
 	}
 }
 
-// jump is how far a value lies above (or below zero: under) the mean of those before it; not known before there are enough.
+// jump is how far a value lies above the mean of those before it, or below it where it is negative.
 func jump(t *trail[float64]) (value float64, known bool) {
-	const enough = 3
-	if t.n <= enough {
+	if t.n < 2 {
 		return 0, false
 	}
 	sum := 0.0

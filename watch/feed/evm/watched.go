@@ -111,7 +111,7 @@ func (s *Source) index() {
 		}
 	}
 	for _, a := range s.Accounts {
-		if of := s.subjects[a.Address]; of == nil && a.Safe {
+		if s.subjects[a.Address] == nil {
 			s.belongs(a.Address, a.Name, s.subjectOf(a.Name))
 		}
 	}
