@@ -101,3 +101,70 @@ func TestRealContracts(t *testing.T) {
 		}
 	})
 }
+
+// Code, votes, pools, oracles and the owners of a Safe, and a reorganisation that takes an upgrade back.
+func TestRealGovernanceAndPools(t *testing.T) {
+	testbed.Each(t, func(t *testing.T, bed *testbed.Bed) {
+		m, pool, vote, bank := bed.Aave(), bed.UniswapV2(), bed.Governance(), bed.Proxy()
+		safe := bed.Safe(bed.Accounts[3:6], 2)
+		me := bed.Accounts[1]
+		pool.Add(me, testbed.Units(22_222, 6), testbed.Ether(11))
+		contracts := ""
+		for _, c := range [][3]string{{"Bank", "proxy", bank.Address.Hex()}, {"Council", "safe", safe.Address.Hex()}} {
+			contracts += fmt.Sprintf("  - {name: %s, kind: protocol, contract: {adapter: %s, chain: Ethereum, address: %q}}\n", c[0], c[1], c[2])
+		}
+		contracts += fmt.Sprintf("  - {name: Votes, kind: protocol, contract: {adapter: governor, chain: Ethereum, address: %q, addresses: {timelock: %q}}}\n", vote.Governor.Address, vote.Timelock.Address)
+		contracts += fmt.Sprintf("  - {name: Pool, kind: protocol, contract: {adapter: uniswap-v2, chain: Ethereum, address: %q, addresses: {router: %q}, prices: WETH}}\n", pool.Pair.Address, pool.Router.Address)
+		bed.Mine(1)
+		w := run(t, loaded(t, bedPlan(bed, m, me.Hex(), bed.Accounts[2].Hex(), contracts)), over(t, bed), nil)
+
+		w.value("threshold.Council", 2)
+		w.value("owners.Council", 3)
+		w.between("pool_share.me.Pool", 0.098, 0.101)
+		w.between("imbalance.Pool", 0, 0.001)
+		w.between("WETH from Pool", 1999, 2021)
+		w.between("oracle_deviation.ether feed", 0, 0.02)
+		w.value("upgraded.Bank", 0)
+
+		pool.Swap(bed.Whale(), pool.WETH, pool.USDC, testbed.Ether(30)) // somebody dumps ether
+		w.until("WETH from Pool", func(r lifeboat.Reading) bool { return r.Value < 1300 })
+		w.until("oracle_deviation.ether feed", func(r lifeboat.Reading) bool { return r.Value > 0.5 })
+		pool.Pull(95)
+		w.until("outflow.Pool.USDC", func(r lifeboat.Reading) bool { return r.Value > 0.8 })
+		m.PriceTo(m.USDC, 0.9)
+		w.until("USDC from dollar feed", func(r lifeboat.Reading) bool { return r.Value == 0.9 })
+
+		bed.Send(bed.Admin(), bank.Admin, "transferOwnership", safe.Address)
+		if r := w.value("admin_changed.Bank", 1); !strings.HasPrefix(r.Why, "the admin of Bank: Council owns it now") {
+			t.Error(r.Why)
+		}
+		p := vote.Propose("mint for everybody", vote.Token.Do("mint", bed.Accounts[2].Address, testbed.Ether(1)))
+		if r := w.value("proposal.Votes", 1); !strings.Contains(r.Why, `"mint for everybody"`) {
+			t.Error(r.Why)
+		}
+		p.Queue()
+		w.until("queued.Votes", func(r lifeboat.Reading) bool { return r.Value >= 1 })
+		p.Execute()
+		w.value("queued.Votes", 0)
+		// Time went on by more than an hour, and the feed of ether did not.
+		w.value("oracle_stale.ether feed", 1)
+		w.until("WETH from ether feed", func(r lifeboat.Reading) bool { return r.Quality == lifeboat.Suspect })
+		w.until("oracle_age.ether feed", func(r lifeboat.Reading) bool { return r.Value > 3600 })
+	})
+}
+
+func TestRealReorg(t *testing.T) {
+	testbed.Each(t, func(t *testing.T, bed *testbed.Bed) {
+		m, bank := bed.Aave(), bed.Proxy()
+		contracts := fmt.Sprintf("  - {name: Bank, kind: protocol, contract: {adapter: proxy, chain: Ethereum, address: %q}}\n", bank.Address.Hex())
+		bed.Mine(12)
+		w := run(t, loaded(t, bedPlan(bed, m, bed.Accounts[1].Hex(), bed.Accounts[2].Hex(), contracts)), over(t, bed), nil)
+		w.value("upgraded.Bank", 0)
+		bank.Upgrade(bank.V2)
+		w.value("upgraded.Bank", 1)
+		bed.Reorg(6)
+		bed.Mine(2)
+		w.value("upgraded.Bank", 0)
+		w.until("reorg.Ethereum", func(r lifeboat.Reading) bool { return r.Value >= 1 })
+	})
+}
