@@ -48,7 +48,7 @@ var arrows = map[string][]string{
 	"talk/escalate":  {"plan", "prose"},
 	"talk/heartbeat": {},
 	"serve/api":      {},
-	"app":            {"plan", "prose", "session", "risk", "watch", "act", "keep", "talk", "serve", "endpoint", "secret", "chain"},
+	"app":            {"plan", "prose", "session", "risk", "watch", "act", "keep", "talk", "serve", "endpoint", "secret", "chain", "durable"},
 	"drill":          {"plan", "session", "risk", "prose", "watch", "act", "keep", "app", "drill/scenario"},
 	"drill/scenario": {"session"},
 	"drill/report":   {"prose", "drill"},

@@ -2,17 +2,23 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"lifeboat"
+	"lifeboat/durable"
 	"lifeboat/plan"
 	"lifeboat/secret"
 	"lifeboat/watch/feed/alpaca"
+	"lifeboat/watch/feed/evm"
 	"lifeboat/watch/feed/plugin"
 	"lifeboat/watch/feed/poll"
 )
@@ -46,7 +52,28 @@ func (d *Daemon) openStreams() error {
 	if len(venuesOf(d.DaemonOptions.Plan)) > 0 {
 		d.streams = append(d.streams, sessions{d})
 	}
+	for _, name := range sorted(d.chains) {
+		d.streams = append(d.streams, d.chainSource(name))
+	}
 	return d.openPrices()
+}
+
+// chainSource is what a chain says. How far it was followed is kept in the data directory, beside the journal: without that file
+// the chain is followed from its head on.
+func (d *Daemon) chainSource(name string) *evm.Source {
+	p := d.DaemonOptions.Plan
+	file := filepath.Join(d.DataDir, fmt.Sprintf("chain-%d.state", d.chains[name].ID()))
+	return evm.New(evm.Config{
+		Name: name, Node: d.chains[name], Feeds: evm.Feeds(p, name), Watched: evm.Of(p, name), Clock: d.Clock, Log: d.Log,
+		Load: func() ([]byte, error) {
+			content, err := os.ReadFile(file)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil, nil
+			}
+			return content, err
+		},
+		Save: func(content []byte) error { return durable.Write(file, content) },
+	})
 }
 
 // seen tells all sources what they said last.

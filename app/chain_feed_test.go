@@ -1,0 +1,90 @@
+package app_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"lifeboat"
+	"lifeboat/app"
+	"lifeboat/testbed"
+)
+
+// TestAChainFeedsTheDaemon from blocks of real contracts to firings; and what happened while it was down is counted when it is up.
+func TestAChainFeedsTheDaemon(t *testing.T) {
+	bed := testbed.Start(t, testbed.Anvil)
+	m, bank, me := bed.Aave(), bed.Proxy(), bed.Accounts[1]
+	m.Supply(me, m.WETH, testbed.Ether(10))
+	m.Borrow(me, m.USDC, testbed.Units(12_000, 6))
+	t.Setenv("LIFEBOAT_TEST_NODE", bed.URL)
+	planDir, dataDir := t.TempDir(), t.TempDir()
+	text := fmt.Sprintf(`
+portfolio: {name: On chain, calendar: 24/7}
+accounts: [{name: me, kind: wallet, chain: Local, address: %q}]
+holdings: [{symbol: WETH, account: me, quantity: 10, class: crypto, token: %q}, {symbol: USDC, account: me, quantity: 0, class: stablecoin, token: %q}]
+dependencies:
+  - {name: Local, kind: chain, chain: {id: %s, nodes: "env:LIFEBOAT_TEST_NODE"}}
+  - {name: Aave, kind: protocol, contract: {adapter: aave-v3, chain: Local, address: %q}}
+  - {name: ether feed, kind: oracle, contract: {adapter: chainlink, chain: Local, address: %q, prices: WETH}}
+  - {name: Bank, kind: protocol, contract: {adapter: proxy, chain: Local, address: %q}}
+triggers:
+  - {name: close to liquidation, tier: 2, condition: health_factor.me < 1.2}
+  - {name: another bank, tier: 1, condition: upgraded.Bank > 0}
+  - {name: price, tier: 1, condition: WETH < 1600 AND head_age.Local < 600}
+`, me.Address, m.WETH.Address, m.USDC.Address, bed.ChainID, m.Pool.Address, m.Feeds["WETH"].Address, bank.Address)
+	if err := os.WriteFile(filepath.Join(planDir, "plan.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := app.LoadPlan(planDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := func() (*app.Daemon, func()) {
+		d, err := app.NewDaemon(t.Context(), app.DaemonOptions{Plan: p, PlanDir: planDir, DataDir: dataDir, Listen: "127.0.0.1:0", Version: "test",
+			Clock: lifeboat.WallClock{}, People: io.Discard, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- d.Run(ctx) }()
+		return d, func() {
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	until := func(d *app.Daemon, want string) {
+		t.Helper()
+		var states string
+		for patience := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			states = ""
+			for _, trigger := range d.Status().Triggers {
+				states += trigger.State + " "
+			}
+			if strings.TrimSpace(states) == want {
+				return
+			}
+			if time.Now().After(patience) {
+				t.Fatalf("the triggers are %s, not %s: %+v", states, want, d.Status())
+			}
+		}
+	}
+	d, stop := start()
+	until(d, "calm calm calm")
+	m.PriceTo(m.WETH, 1500)
+	until(d, "fired calm fired")
+	stop()
+	bank.Upgrade(bank.V2) // while nobody looks
+	bed.Mine(3)
+	d, stop = start()
+	until(d, "fired fired fired")
+	stop()
+}
