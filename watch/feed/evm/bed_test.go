@@ -46,7 +46,9 @@ func over(t *testing.T, bed *testbed.Bed) *chain.Chain {
 
 func (w *watch) between(series string, least, most float64) lifeboat.Reading {
 	w.t.Helper()
-	return w.until(series, func(r lifeboat.Reading) bool { return r.Value >= least && r.Value <= most && r.Quality == lifeboat.Good })
+	return w.until(series, func(r lifeboat.Reading) bool {
+		return r.Value >= least && r.Value <= most && r.Quality == lifeboat.Good
+	})
 }
 
 // The signs of trouble, each made by real contracts.
