@@ -27,10 +27,24 @@ func (d *Desk) Apply(ctx context.Context, key lifeboat.Key, p Prepared, signatur
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOpen, err)
 	}
-	var told string
-	if n == nil || len(n.Sent) == 0 && n.End == nil {
+	told, state := "the role permits it", safe.State{}
+	if p.Role == nil {
+		if state, err = safe.Read(ctx, d.Chain, nil, p.Tx.Safe); err != nil {
+			return nil, err
+		}
+		tally, err := state.Verify(ctx, d.Chain, p.Tx, signatures)
+		if err != nil {
+			return nil, err
+		}
+		told = fmt.Sprintf("%d signatures are good, %d are needed", len(tally.Good), state.Threshold)
+		signatures = tally.Good // one of each owner: what else is among them would make the Safe refuse the lot
+		if state.Nonce == p.Tx.Nonce && !tally.Enough() && !begun(n) {
+			return d.refused("%d of %d signatures are good%s", len(tally.Good), state.Threshold, because(tally.Faults)), nil
+		}
+	}
+	if !begun(n) {
 		var refused *Ending
-		if told, refused, err = d.look(ctx, p, signatures); refused != nil || err != nil {
+		if told, refused, err = d.look(ctx, p, state, told); refused != nil || err != nil {
 			return refused, err
 		}
 	}
@@ -61,28 +75,17 @@ func (d *Desk) refused(format string, args ...any) *Ending {
 	return &Ending{At: d.Clock.Now(), Why: fmt.Errorf(format, args...).Error() + "; nothing was sent", Again: true}
 }
 
+// begun says whether anything was signed for it, or it has ended: what follows then is asked of the chain.
+func begun(n *note) bool { return n != nil && (len(n.Sent) > 0 || n.End != nil) }
+
 // look is done before anything is sent: whether the Safe would take it now, and whether it still ends as was promised.
-func (d *Desk) look(ctx context.Context, p Prepared, signatures []safe.Signature) (told string, refused *Ending, err error) {
-	told = "the role permits it"
-	if p.Role == nil {
-		state, err := safe.Read(ctx, d.Chain, nil, p.Tx.Safe)
-		if err != nil {
-			return "", nil, err
-		}
-		switch {
-		case state.Nonce > p.Tx.Nonce:
-			return "the Safe has gone on already", nil, nil // it may have been executed by somebody else: the chain tells
-		case state.Nonce < p.Tx.Nonce:
-			return "", d.refused("the Safe's next transaction is number %d, and this is number %d: those before it come first", state.Nonce, p.Tx.Nonce), nil
-		}
-		tally, err := state.Verify(ctx, d.Chain, p.Tx, signatures)
-		if err != nil {
-			return "", nil, err
-		}
-		if !tally.Enough() {
-			return "", d.refused("%d of %d signatures are good%s", len(tally.Good), state.Threshold, because(tally.Faults)), nil
-		}
-		told = fmt.Sprintf("%d signatures are good, %d are needed", len(tally.Good), state.Threshold)
+func (d *Desk) look(ctx context.Context, p Prepared, state safe.State, told string) (string, *Ending, error) {
+	switch {
+	case p.Role != nil:
+	case state.Nonce > p.Tx.Nonce:
+		return "the Safe has gone on already", nil, nil // it may have been executed by somebody else: the chain tells
+	case state.Nonce < p.Tx.Nonce:
+		return "", d.refused("the Safe's next transaction is number %d, and this is number %d: those before it come first", state.Nonce, p.Tx.Nonce), nil
 	}
 	again, err := d.try(ctx, nil, p)
 	switch {

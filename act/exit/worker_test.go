@@ -80,6 +80,12 @@ func TestTheTwoTasksOfAStep(t *testing.T) {
 		t.Error("another hash was taken")
 	}
 	says(t, m.do(w, "exit-apply", spec, consent[0]).Why, "1 of 2 signatures are good")
+	stranger, err := crypto.Sign(common.HexToHash(found.Facts["hash"]).Bytes(), m.relayer.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// One has answered twice, and one answer is of somebody who is no owner.
+	consent = append(consent, consent[0], lifeboat.Answer{Yes: true, Factor: &lifeboat.Factor{Kind: "wallet", Signature: hexutil.Encode(stranger)}})
 	done := m.do(w, "exit-apply", spec, consent...)
 	if done.Status != lifeboat.Performed || done.Facts["transaction"] == "" {
 		t.Fatalf("%s\n%s", done.Why, done.Output)
