@@ -38,6 +38,7 @@ var arrows = map[string][]string{
 	"act/task":       {"plan", "prose", "durable"},
 	"act/exit":       {"plan", "prose", "durable", "chain", "act/safe", "act/task"},
 	"act/venue":      {"plan", "session", "risk", "secret", "watch/state"},
+	"act/withdraw":   {"plan", "prose", "act/task", "act/venue"},
 	"endpoint":       {"plan"},
 	"keep/journal":   {"prose"},
 	"keep/sqlstore":  {"keep/journal"},

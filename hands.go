@@ -129,7 +129,7 @@ func (f *Flow) find(key Key) int {
 
 // receive records a receipt that says something new. A reply that was overtaken on its way says less than what is known.
 func (f *Flow) receive(at time.Time, r, last Receipt) error {
-	if r.Status == last.Status && r.Filled.Equal(last.Filled) && r.Lost == last.Lost || r.Status != Unknown && r.Filled.LessThan(last.Filled) {
+	if r.Status == last.Status && r.Filled.Equal(last.Filled) && r.Lost == last.Lost && maps.Equal(r.Facts, last.Facts) || r.Status != Unknown && r.Filled.LessThan(last.Filled) {
 		return nil
 	}
 	if r.Status == Unknown && last.Status != "" && (!r.Lost || last.Lost) {

@@ -44,7 +44,7 @@ func (d *Daemon) openHelpers() (err error) {
 		return err
 	}
 	d.crew, err = task.Open(task.Options{Plan: p, PlanDir: d.PlanDir, DataDir: d.DataDir, Clock: d.Clock, Endpoints: d.endpoints, Allowed: d.AllowExec,
-		Fence: func() error { return d.store.Fence() }, Shared: postgres.Is(d.Journal), Wake: d.wake})
+		Fence: func() error { return d.store.Fence() }, Shared: postgres.Is(d.Journal), Wake: d.wake, Workers: d.workers()})
 	if err != nil {
 		return err
 	}

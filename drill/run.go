@@ -19,6 +19,7 @@ import (
 	"lifeboat"
 	"lifeboat/act/venue"
 	"lifeboat/act/venue/paper"
+	"lifeboat/act/withdraw"
 	"lifeboat/app"
 	"lifeboat/drill/scenario"
 	"lifeboat/plan"
@@ -89,10 +90,26 @@ func newRehearsal(o Options) (*rehearsal, error) {
 	parts := Heard(o.Plan, o.Tape, o.Scenario, o.From)
 	desk := venue.NewDesk(traders, d.people)
 	d.exits(desk)
+	d.withdrawals(desk)
 	parts.Plan, parts.Journal, parts.Hands = o.Plan.Simulated(), d.story, desk
 	system, err := app.Build(parts)
 	d.System = system
 	return d, err
+}
+
+// withdrawals lets the desk rehearse them: nothing leaves a simulated account.
+func (d *rehearsal) withdrawals(desk *venue.Desk) {
+	held := func(account string) []lifeboat.Position {
+		for _, v := range d.venues {
+			if v.Account() == account {
+				return v.Positions()
+			}
+		}
+		return nil
+	}
+	rehearsed := withdraw.NewRehearsal(d.Options.Plan, held, func(account string) []venue.Address { return app.OwnAddresses(d.Options.Plan, account) })
+	desk.Perform(withdraw.Planning, rehearsed)
+	desk.Perform(withdraw.Applying, rehearsed)
 }
 
 // play moves from event to event until the tape ends.

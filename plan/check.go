@@ -33,6 +33,7 @@ func (d *decoder) check(p *Plan) {
 	d.checkConnections(p)
 	d.checkChains(p)
 	d.checkExits(p)
+	d.checkWithdraws(p)
 	d.checkWallets(p)
 }
 

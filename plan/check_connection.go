@@ -33,6 +33,16 @@ func (d *decoder) checkConnections(p *Plan) {
 	}
 }
 
+// checkReference refuses a key where its place is wanted, without repeating it.
+func (d *decoder) checkReference(path, name, text string) {
+	if text == "" || secret.IsReference(text) {
+		return
+	}
+	f := d.places.At(path, 0)
+	f.Text, f.Message = "", fmt.Sprintf("%s holds a key: write where it is kept (%s), and take the key for known", name, secret.Forms)
+	d.faults = append(d.faults, f)
+}
+
 func (d *decoder) checkConnection(path string, a Account) {
 	c, need := a.Connect, needs[a.Venue]
 	for _, k := range []struct {
@@ -42,10 +52,15 @@ func (d *decoder) checkConnection(path string, a Account) {
 		switch {
 		case k.text == "" && k.needed:
 			d.faultAt(path, fmt.Sprintf("venue: %s wants %s, a reference: %s", a.Venue, k.name, secret.Forms), "")
-		case k.text != "" && !secret.IsReference(k.text):
-			f := d.places.At(path+"."+k.name, 0)
-			f.Text, f.Message = "", fmt.Sprintf("%s holds a key: write where it is kept (%s), and take the key for known", k.name, secret.Forms)
-			d.faults = append(d.faults, f)
+		default:
+			d.checkReference(path+"."+k.name, k.name, k.text)
+		}
+	}
+	if w := c.Withdraw; w != nil {
+		d.checkReference(path+".withdraw.key", "key", w.Key)
+		d.checkReference(path+".withdraw.secret", "secret", w.Secret)
+		if !slices.Contains(Withdraws, a.Venue) {
+			d.faultAt(path+".withdraw", fmt.Sprintf("venue: %s has no withdrawals that lifeboat can ask for", a.Venue), "")
 		}
 	}
 	if need.login && c.Login == "" {

@@ -333,6 +333,8 @@ func completeStep(p *Plan, s *Step) {
 		}
 	case "exit":
 		completeExit(s)
+	case "withdraw":
+		fill(&s.Timeout, Duration(24*time.Hour))
 	case "manual":
 		fill(&s.Timeout, Duration(24*time.Hour))
 		fill(&s.Manual.Who, p.owner())

@@ -22,7 +22,7 @@ var described = []reflect.Type{
 	reflect.TypeFor[Check](), reflect.TypeFor[Rebalance](), reflect.TypeFor[Order](), reflect.TypeFor[Approve](),
 	reflect.TypeFor[Manual](), reflect.TypeFor[Notify](), reflect.TypeFor[Wait](), reflect.TypeFor[Verify](),
 	reflect.TypeFor[ForEach](), reflect.TypeFor[If](), reflect.TypeFor[HTTP](), reflect.TypeFor[Exec](), reflect.TypeFor[Command](),
-	reflect.TypeFor[Terraform](), reflect.TypeFor[Failover](), reflect.TypeFor[Communicate](), reflect.TypeFor[Mandate](),
+	reflect.TypeFor[Terraform](), reflect.TypeFor[Withdraw](), reflect.TypeFor[Failover](), reflect.TypeFor[Communicate](), reflect.TypeFor[Mandate](),
 	reflect.TypeFor[Authority](), reflect.TypeFor[Breaker](), reflect.TypeFor[Duo](), reflect.TypeFor[Connection](), reflect.TypeFor[Limits](), reflect.TypeFor[Channel](), reflect.TypeFor[Quiet](),
 	reflect.TypeFor[Messages](), reflect.TypeFor[SMTP](), reflect.TypeFor[Twilio](), reflect.TypeFor[Rung](), reflect.TypeFor[Heartbeat](),
 	reflect.TypeFor[Drill](), reflect.TypeFor[Backup](),

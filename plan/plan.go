@@ -101,12 +101,20 @@ type Connection struct {
 	Secret  string `json:"secret,omitempty"`   // reference to what only the owner of the key has
 	Login   string `json:"login,omitempty"`    // the venue's own number of the account, where one login has several
 	CA      string `json:"ca,omitempty"`       // file of the certificate that a gateway on this machine signs itself with
+	// Withdraw is another key, for withdrawals alone, so that the one that trades cannot send anything away; the same when absent.
+	Withdraw *KeyPair `json:"withdraw,omitempty"`
 	// Symbols are the venue's own names of what the plan calls otherwise: {BTC: BTCUSDT}.
 	Symbols map[string]string `json:"symbols,omitempty"`
 	// PerMinute is how many requests the venue allows in a minute, all in all; the venue's usual limit when absent.
 	PerMinute int `json:"per_minute,omitempty" plan:"range=1-100000"`
 	// Every is how often the venue is asked what the account holds; 1m when absent.
 	Every Duration `json:"every,omitempty"`
+}
+
+// KeyPair is a key at a venue, by references as in a connection.
+type KeyPair struct {
+	Key    string `json:"key" plan:"required"`    // reference to the name of the key
+	Secret string `json:"secret" plan:"required"` // reference to what only the owner of the key has
 }
 
 // Limits are what no order may pass, whoever wants it. What is not set is not limited.

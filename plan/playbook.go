@@ -44,6 +44,7 @@ type Step struct {
 	Terraform   *Terraform   `json:"terraform,omitempty" plan:"kind"`   // plan, have the plan approved, apply that very plan
 	Failover    *Failover    `json:"failover,omitempty" plan:"kind"`    // change a dependency over to another endpoint
 	Communicate *Communicate `json:"communicate,omitempty" plan:"kind"` // call people in turn until they acknowledge
+	Withdraw    *Withdraw    `json:"withdraw,omitempty" plan:"kind"`    // send from a venue to an account of the plan
 	Exit        *Exit        `json:"exit,omitempty" plan:"kind"`        // get out of a protocol, on chain
 
 	// Timeout ends the step unsuccessfully; by kind when absent (check, manual, verify, exit 24h, approve 1h, orders 48h).
@@ -263,6 +264,18 @@ type Terraform struct {
 	Dir string            `json:"dir" plan:"required"`            // of the configuration, inside the plan directory
 	By  string            `json:"by" plan:"required,to=approver"` // whose yes to the plan is wanted
 	Var map[string]string `json:"var,omitempty"`                  // input variables
+}
+
+// Withdraw sends something from the account at a venue to the address of another account of the plan, after a yes to exactly that.
+type Withdraw struct {
+	Account  string          `json:"account" plan:"required,to=account"` // what it leaves; its venue must be one that lets lifeboat withdraw
+	Symbol   string          `json:"symbol" plan:"required,to=symbol"`   // what is sent
+	Amount   decimal.Decimal `json:"amount,omitzero"`                    // units that leave the account, the venue's fee among them
+	Fraction Ratio           `json:"fraction,omitempty"`                 // instead of an amount, a share of what is free there
+	To       string          `json:"to" plan:"required,to=account"`      // the account that receives; its address is where it goes
+	Network  string          `json:"network" plan:"required"`            // as the venue calls the chain: ETH, ARBITRUM, BTC
+	Tag      string          `json:"tag,omitempty"`                      // memo or destination tag, where the address wants one
+	By       string          `json:"by" plan:"required,to=approver"`     // whose yes to what would leave and arrive is wanted
 }
 
 // Failover changes a dependency over to another of its endpoints, with a look at its health before and after.

@@ -100,6 +100,8 @@ func (v *preview) through(n *node) {
 			v.trade(inner)
 		case "exit":
 			v.exit(inner)
+		case "withdraw":
+			v.withdraw(inner)
 		}
 		v.through(inner)
 	}
@@ -113,6 +115,25 @@ func (v *preview) choose(n *node) {
 	}
 	v.note(n, "it goes %s: %s", branch, n.step.If.That)
 	v.run.open(n, lifeboat.StepStarted{Branch: branch})
+}
+
+// withdraw says what a step would ask for, by the book alone: fees and limits are the venue's, which nobody asks here.
+func (v *preview) withdraw(n *node) {
+	w := n.step.Withdraw
+	order, err := v.plan.WithdrawOrder(*w)
+	held := v.book.Quantity(w.Account, w.Symbol)
+	amount := w.Amount
+	if w.Fraction > 0 {
+		amount = held.Mul(decimal.NewFromFloat(float64(w.Fraction)))
+	}
+	switch {
+	case err != nil:
+		v.stop(n, "%s", err)
+	case !amount.IsPositive() || amount.GreaterThan(held):
+		v.stop(n, "%s %s would leave %s, which holds %s", amount, w.Symbol, w.Account, held)
+	default:
+		v.note(n, "it would ask %s for a yes to %s %s from %s to %s (%s on %s), before the venue's fee", w.By, amount, w.Symbol, w.Account, w.To, order.Address, w.Network)
+	}
 }
 
 func (v *preview) check(n *node) {

@@ -51,6 +51,7 @@ var kinds = map[string]kind{
 	"failover":    {work: task},
 	"terraform":   {work: inPhases},
 	"exit":        {work: inPhases},
+	"withdraw":    {work: inPhases},
 	"": {work: func(*Player, time.Time, *run, *node) said {
 		return over(failed(refused, "the step has no kind"))
 	}},

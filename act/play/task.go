@@ -88,7 +88,7 @@ func (a *act) performed() said {
 		}
 		return over(failed(kind, "%s failed%s", a.Task.Kind, prose.After(": ", prose.OneLine(firstOf(a.receipt)))))
 	}
-	return waits("for the %s to end", a.Task.Kind)
+	return waits("for the %s to end%s", a.Task.Kind, prose.After(": ", prose.OneLine(a.receipt.Why)))
 }
 
 // saidMax is how much of a task's own words a step repeats; the receipt has the rest.
@@ -139,10 +139,27 @@ func phasesOf(s plan.Step) *phases {
 				pinned
 			}{s.Terraform, p}), nil
 		}}
+	case s.Withdraw != nil:
+		return &phases{plan: "withdraw-plan", apply: "withdraw-apply", by: s.Withdraw.By, ask: "Withdraw this?", spec: func(p pinned) (json.RawMessage, error) {
+			order, err := withdrawOrder(*s.Withdraw, p)
+			return spec(struct {
+				plan.WithdrawOrder
+				pinned
+			}{order, p}), err
+		}}
 	case s.Exit != nil:
 		return exitPhases(*s.Exit)
 	}
 	return nil
+}
+
+// withdrawOrder is the withdrawal with its address: that which the first task was told, and which the plan in force has before.
+func withdrawOrder(w plan.Withdraw, p pinned) (order plan.WithdrawOrder, err error) {
+	if p.first == nil {
+		return p.plan.WithdrawOrder(w)
+	}
+	err = json.Unmarshal(p.first, &order)
+	return order, err
 }
 
 // inPhases has something worked out, asks for a yes to its hash where one is wanted, and has that very thing carried out.
@@ -187,6 +204,7 @@ func inPhases(p *Player, at time.Time, r *run, n *node) said {
 	if asked == nil {
 		return s
 	}
+	apply = *asked.Message.Proposal.Task // the very one that was shown, whatever the plan says by now
 	if ph.signed {
 		apply.Consent = asked.consent()
 	}

@@ -248,6 +248,8 @@ func (w *walk) takes(s plan.Step) span {
 		if s.Exit.By != "" {
 			return w.approved(s, s.Exit.By)
 		}
+	case "withdraw":
+		return w.approved(s, s.Withdraw.By)
 	case "manual":
 		return w.person(s)
 	case "wait":

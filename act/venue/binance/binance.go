@@ -45,7 +45,7 @@ type Venue struct {
 	rules  map[string]rules  // :: pair → what it permits, as read lately
 	gate   gate.Gate         // of what was sent and not answered
 	where  map[lifeboat.Key]*watched
-	own    []Address               // where withdrawals may go
+	own    []venue.Address         // where withdrawals may go
 	agreed map[lifeboat.Key]string // :: withdrawal that Binance accepted and has not listed yet → its number
 	weight int                     // requests' weight that a minute has
 }

@@ -492,12 +492,12 @@ func TestWithdrawal(t *testing.T) {
 	_ = at
 	one := decimal.NewFromInt(1)
 	ask := func(key lifeboat.Key, address string) (lifeboat.Receipt, error) {
-		return v.Withdraw(t.Context(), key, "BTC", address, "BTC", one)
+		return v.Withdraw(t.Context(), key, venue.Withdrawal{Address: venue.Address{Symbol: "BTC", Network: "BTC", Address: address}, Amount: one})
 	}
 	if r, err := ask("lb-w0", "bc1qmine"); err != nil || r.Status != lifeboat.NotPerformed || s.Withdrawals(nil) != 0 {
 		t.Fatalf("to an address of nobody: %+v, %v", r, err)
 	}
-	v.Own([]binance.Address{{Asset: "BTC", Network: "BTC", Address: "bc1qmine"}})
+	v.Own([]venue.Address{{Symbol: "BTC", Network: "BTC", Address: "bc1qmine"}})
 	if r, err := ask("lb-w0", "bc1qthief"); err != nil || r.Status != lifeboat.NotPerformed || s.Withdrawals(nil) != 0 {
 		t.Fatalf("to a thief: %+v, %v", r, err)
 	}
@@ -508,11 +508,11 @@ func TestWithdrawal(t *testing.T) {
 	if _, err := ask("lb-w1", "bc1qmine"); err == nil {
 		t.Fatal("asked a second time before the first was proved not to come")
 	}
-	if _, err := v.AskWithdrawal(t.Context(), "lb-w1"); err == nil || errors.Is(err, lifeboat.ErrAbsent) {
+	if _, err := v.AskWithdrawal(t.Context(), "lb-w1", venue.Withdrawal{}); err == nil || errors.Is(err, lifeboat.ErrAbsent) {
 		t.Fatalf("absent at once: %v", err)
 	}
 	s.Book.Clock.Add(6 * time.Minute)
-	if _, err := v.AskWithdrawal(t.Context(), "lb-w1"); !errors.Is(err, lifeboat.ErrAbsent) {
+	if _, err := v.AskWithdrawal(t.Context(), "lb-w1", venue.Withdrawal{}); !errors.Is(err, lifeboat.ErrAbsent) {
 		t.Fatal(err)
 	}
 	p.After, p.Times = true, 1 // it arrives, and the answer is lost
@@ -522,14 +522,14 @@ func TestWithdrawal(t *testing.T) {
 	if r, err := ask("lb-w1", "bc1qmine"); err != nil || r.Status != lifeboat.Accepted || s.Withdrawals(nil) != 1 {
 		t.Fatalf("%+v, %v, %d withdrawals", r, err, s.Withdrawals(nil))
 	}
-	if r, err := v.Withdraw(t.Context(), "lb-w1", "BTC", "bc1qmine", "BTC", decimal.NewFromInt(2)); err != nil || r.Status != lifeboat.NotPerformed {
+	if r, err := v.Withdraw(t.Context(), "lb-w1", venue.Withdrawal{Address: venue.Address{Symbol: "BTC", Network: "BTC", Address: "bc1qmine"}, Amount: decimal.NewFromInt(2)}); err != nil || r.Status != lifeboat.NotPerformed {
 		t.Errorf("the key of another withdrawal: %+v, %v", r, err)
 	}
 	s.Withdrawals(func(w map[string]any) { w["status"], w["txId"] = 6, "abc" })
-	if r, err := v.AskWithdrawal(t.Context(), "lb-w1"); err != nil || r.Status != lifeboat.Performed || r.Facts["txid"] != "abc" {
+	if r, err := v.AskWithdrawal(t.Context(), "lb-w1", venue.Withdrawal{}); err != nil || r.Status != lifeboat.Performed || r.Facts["txid"] != "abc" {
 		t.Errorf("sent: %+v, %v", r, err)
 	}
-	if r, err := v.Withdraw(t.Context(), "lb-w2", "BTC", "bc1qmine", "BTC", decimal.NewFromInt(1000)); err != nil || r.Status != lifeboat.NotPerformed {
+	if r, err := v.Withdraw(t.Context(), "lb-w2", venue.Withdrawal{Address: venue.Address{Symbol: "BTC", Network: "BTC", Address: "bc1qmine"}, Amount: decimal.NewFromInt(1000)}); err != nil || r.Status != lifeboat.NotPerformed {
 		t.Errorf("more than there is: %+v, %v", r, err)
 	}
 }

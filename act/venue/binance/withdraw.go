@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,20 +12,15 @@ import (
 	"github.com/shopspring/decimal"
 
 	"lifeboat"
+	"lifeboat/act/venue"
 	"lifeboat/act/venue/rest"
 )
 
-// Address of the owner's own, to which money may leave.
-type Address struct {
-	Asset, Network, Address string
-	Tag                     string // memo, where the network wants one
-}
-
 // Own lists the addresses that withdrawals may go to; there are none before.
-func (v *Venue) Own(addresses []Address) { v.own = addresses }
+func (v *Venue) Own(addresses []venue.Address) { v.own = addresses }
 
 // WithdrawalMemory is how long Binance finds a withdrawal by its key when asked without a time.
-const WithdrawalMemory = 7 * 24 * time.Hour
+func (v *Venue) WithdrawalMemory() time.Duration { return 7 * 24 * time.Hour }
 
 // listed is how long a withdrawal may take to appear in its history; the history is no part of the engine, so that it is
 // given more time than an order.
@@ -33,21 +29,25 @@ const listed = 5 * time.Minute
 // Withdraw asks Binance to send an amount to one of the owner's addresses, at most once per key: what the history has under
 // the key already is told and not repeated. The receipt is Accepted while it is under way, Performed when Binance has sent it
 // (with its transaction under "txid"), NotPerformed when it was refused. An error means that nobody knows; AskWithdrawal then.
-func (v *Venue) Withdraw(ctx context.Context, key lifeboat.Key, asset, address, network string, quantity decimal.Decimal) (lifeboat.Receipt, error) {
-	to, ours := v.ownAddress(asset, network, address)
+func (v *Venue) Withdraw(ctx context.Context, key lifeboat.Key, asked venue.Withdrawal) (lifeboat.Receipt, error) {
+	to, quantity := asked.Address, asked.Amount
 	switch {
-	case !ours:
+	case !v.owned(to):
 		return v.notPerformed(key, "the address is not in the plan's list of the owner's own"), nil
 	case !quantity.IsPositive():
 		return v.notPerformed(key, fmt.Sprintf("%s is no amount to withdraw", quantity)), nil
 	case !fitsKey(key):
 		return v.notPerformed(key, "the key is none that Binance takes"), nil
 	}
+	asset, err := v.assetOf(ctx, to.Symbol)
+	if err != nil {
+		return lifeboat.Receipt{}, err
+	}
 	w, found, err := v.withdrawal(ctx, key)
 	switch {
 	case err != nil:
 		return lifeboat.Receipt{}, err
-	case found && !w.is(to, quantity):
+	case found && !w.is(asset, to, quantity):
 		return v.notPerformed(key, "the key belongs to another withdrawal at Binance"), nil
 	case found:
 		return v.withdrawn(key, w)
@@ -56,11 +56,11 @@ func (v *Venue) Withdraw(ctx context.Context, key lifeboat.Key, asset, address, 
 	case v.gate.UnderWay(withdrawalKey(key)):
 		return lifeboat.Receipt{}, fault("withdraw", "%s was asked for before and may still arrive; ask for it first", key)
 	}
-	return v.apply(ctx, key, to, quantity)
+	return v.apply(ctx, key, asset, to, quantity)
 }
 
-func (v *Venue) apply(ctx context.Context, key lifeboat.Key, to Address, quantity decimal.Decimal) (lifeboat.Receipt, error) {
-	form := map[string]string{"coin": to.Asset, "network": to.Network, "address": to.Address, "amount": quantity.String(), "withdrawOrderId": string(key), "walletType": "0"}
+func (v *Venue) apply(ctx context.Context, key lifeboat.Key, asset string, to venue.Address, quantity decimal.Decimal) (lifeboat.Receipt, error) {
+	form := map[string]string{"coin": asset, "network": to.Network, "address": to.Address, "amount": quantity.String(), "withdrawOrderId": string(key), "walletType": "0"}
 	if to.Tag != "" {
 		form["addressTag"] = to.Tag
 	}
@@ -103,7 +103,7 @@ func (v *Venue) accepted(key lifeboat.Key) lifeboat.Receipt {
 
 // AskWithdrawal says where a withdrawal stands. ErrAbsent is a proof within WithdrawalMemory of the first request, by the same
 // reasoning as for orders.
-func (v *Venue) AskWithdrawal(ctx context.Context, key lifeboat.Key) (lifeboat.Receipt, error) {
+func (v *Venue) AskWithdrawal(ctx context.Context, key lifeboat.Key, _ venue.Withdrawal) (lifeboat.Receipt, error) {
 	now, err := v.time(ctx)
 	if err != nil {
 		return lifeboat.Receipt{}, err
@@ -159,9 +159,9 @@ func (v *Venue) withdrawal(ctx context.Context, key lifeboat.Key) (withdrawal, b
 	return withdrawal{}, false, nil
 }
 
-func (w withdrawal) is(to Address, quantity decimal.Decimal) bool {
+func (w withdrawal) is(asset string, to venue.Address, quantity decimal.Decimal) bool {
 	sent := w.Amount.d
-	return w.Coin == to.Asset && w.Address == to.Address && (w.Network == to.Network || w.Network == "") &&
+	return w.Coin == asset && w.Address == to.Address && (w.Network == to.Network || w.Network == "") &&
 		(sent.Equal(quantity) || sent.Add(w.Fee.d).Equal(quantity)) // some networks take the fee out of the amount
 }
 
@@ -185,14 +185,8 @@ func (v *Venue) withdrawn(key lifeboat.Key, w withdrawal) (lifeboat.Receipt, err
 	return r, nil
 }
 
-func (v *Venue) ownAddress(asset, network, address string) (Address, bool) {
-	for _, a := range v.own {
-		if a.Asset == asset && a.Network == network && a.Address == address {
-			return a, true
-		}
-	}
-	return Address{}, false
-}
+// owned reports an address of the owner's own.
+func (v *Venue) owned(to venue.Address) bool { return slices.Contains(v.own, to) }
 
 func (v *Venue) notPerformed(key lifeboat.Key, why string) lifeboat.Receipt {
 	return lifeboat.Receipt{Key: key, Account: v.c.Account, Status: lifeboat.NotPerformed, Why: why}

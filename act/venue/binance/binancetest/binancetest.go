@@ -1,6 +1,7 @@
 // Package binancetest is a stand-in of Binance's spot API for tests without the internet. We wrote it, from Binance's own
 // documents (github.com/binance/binance-spot-api-docs of July 2026: rest-api.md, errors.md, enums.md, filters.md) and, for
-// withdrawals, from the parameters and answers that go-binance 2.8.7 documents.
+// withdrawals, from the parameters and answers that go-binance 2.8.7 documents, and from developers.binance.com/docs/wallet of 2026.
+// A withdrawal leaves the balance as it is.
 //
 // It is strict where the documents are: every signed call needs its key, its timestamp within the window and a signature over
 // what stands before it; unknown, missing and doubled parameters are refused with their codes; a client id is unique among
@@ -47,6 +48,12 @@ type Server struct {
 	Gone        bool   // the pair does not exist any more
 	Calls       []string
 	withdrawals []map[string]any
+
+	NoWithdrawals bool   // the key may not withdraw
+	White         string // the address that is on the account's list
+	closed        string // why no BTC is let out; "" while it is
+	charge        string // for a withdrawal of BTC
+	hidden        bool   // what is asked for is taken, and not in the history yet
 }
 
 // New opens an account with what venuetest expects.
@@ -92,6 +99,10 @@ var endpoints = map[string]endpoint{
 	"POST /api/v3/order":                    {1, false, "symbol side type", "timeInForce quantity price newClientOrderId newOrderRespType", (*Server).place},
 	"POST /sapi/v1/capital/withdraw/apply":  {1, false, "coin address amount", "withdrawOrderId network addressTag walletType", (*Server).withdraw},
 	"GET /sapi/v1/capital/withdraw/history": {1, false, "", "withdrawOrderId", (*Server).history},
+
+	"GET /sapi/v1/capital/config/getall":         {10, false, "", "", (*Server).coins},
+	"GET /sapi/v1/capital/withdraw/address/list": {10, false, "", "", (*Server).addresses},
+	"GET /sapi/v1/account/apiRestrictions":       {1, false, "", "", (*Server).rights},
 }
 
 // ServeHTTP answers one call.
@@ -413,7 +424,67 @@ func terms(v url.Values) (lifeboat.Order, *refusal) {
 	return o, nil
 }
 
+// Close lets no BTC out, for a reason, or lets it out again for none.
+func (s *Server) Close(why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = why
+}
+
+// Charge is the fee of a withdrawal from now on; 0.0001 before.
+func (s *Server) Charge(fee string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.charge = fee
+}
+
+// Hide lets the history lag behind what was taken.
+func (s *Server) Hide(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hidden = on
+}
+
+func (s *Server) fee() string {
+	if s.charge != "" {
+		return s.charge
+	}
+	return "0.0001"
+}
+
+// coins as developers.binance.com/docs/wallet/capital describes them, for the one asset that can leave.
+func (s *Server) coins(url.Values) (any, *refusal) {
+	free, locked := s.Balance("BTC")
+	return []any{
+		map[string]any{"coin": "BNB", "depositAllEnable": true, "withdrawAllEnable": true, "name": "BNB", "free": "0", "locked": "0", "networkList": []any{}},
+		map[string]any{"coin": "BTC", "depositAllEnable": true, "withdrawAllEnable": true, "name": "Bitcoin", "free": free.String(), "locked": locked.String(), "freeze": "0",
+			"withdrawing": "0", "ipoing": "0", "ipoable": "0", "storage": "0", "isLegalMoney": false, "trading": true, "networkList": []any{
+				map[string]any{"network": "BSC", "coin": "BTC", "withdrawIntegerMultiple": "0.00000001", "isDefault": false, "depositEnable": true, "withdrawEnable": false,
+					"depositDesc": "", "withdrawDesc": "The wallet is under maintenance.", "name": "BNB Smart Chain (BEP20)", "withdrawFee": "0.000005", "withdrawMin": "0.00001",
+					"withdrawMax": "9999999", "minConfirm": 5, "unLockConfirm": 0, "withdrawTag": false, "estimatedArrivalTime": 1, "busy": false},
+				map[string]any{"network": "BTC", "coin": "BTC", "withdrawIntegerMultiple": "0.00000001", "isDefault": true, "depositEnable": true, "withdrawEnable": s.closed == "",
+					"depositDesc": "", "withdrawDesc": s.closed, "name": "Bitcoin", "withdrawFee": s.fee(), "withdrawMin": "0.001",
+					"withdrawMax": "7500", "minConfirm": 1, "unLockConfirm": 2, "withdrawTag": false, "estimatedArrivalTime": 25, "busy": false},
+			}},
+	}, nil
+}
+
+func (s *Server) addresses(url.Values) (any, *refusal) {
+	return []any{map[string]any{"address": s.White, "addressTag": "", "coin": "BTC", "name": "vault", "network": "BTC", "origin": "", "originType": "others", "whiteStatus": true}}, nil
+}
+
+func (s *Server) rights(url.Values) (any, *refusal) {
+	return map[string]any{"ipRestrict": true, "createTime": 1698645219000, "enableReading": true, "enableSpotAndMarginTrading": true, "enableWithdrawals": !s.NoWithdrawals,
+		"enableInternalTransfer": false, "enableMargin": false, "enableFutures": false, "permitsUniversalTransfer": false}, nil
+}
+
 func (s *Server) withdraw(v url.Values) (any, *refusal) {
+	switch {
+	case s.NoWithdrawals:
+		return nil, &refusal{401, -2015, "Invalid API-key, IP, or permissions for action."}
+	case s.closed != "":
+		return nil, &refusal{400, -4019, "The current coin is not open for withdrawal."}
+	}
 	amount, err := decimal.NewFromString(v.Get("amount"))
 	if err != nil || !amount.IsPositive() {
 		return nil, &refusal{400, -1100, "Illegal characters found in parameter 'amount'."}
@@ -422,7 +493,7 @@ func (s *Server) withdraw(v url.Values) (any, *refusal) {
 		return nil, &refusal{400, -4026, "The user has insufficient balance available."}
 	}
 	id := "b6ae22b3aa844210a7041aee7589627c" + strconv.Itoa(len(s.withdrawals))
-	s.withdrawals = append(s.withdrawals, map[string]any{"id": id, "amount": amount.String(), "transactionFee": "0.0001", "coin": v.Get("coin"), "status": 4,
+	s.withdrawals = append(s.withdrawals, map[string]any{"id": id, "amount": amount.String(), "transactionFee": s.fee(), "coin": v.Get("coin"), "status": 4,
 		"address": v.Get("address"), "txId": "", "applyTime": s.now().UTC().Format("2006-01-02 15:04:05"), "network": v.Get("network"), "withdrawOrderId": v.Get("withdrawOrderId"), "info": ""})
 	return map[string]any{"id": id}, nil
 }
@@ -430,6 +501,9 @@ func (s *Server) withdraw(v url.Values) (any, *refusal) {
 func (s *Server) history(v url.Values) (any, *refusal) {
 	found := []any{}
 	for _, w := range s.withdrawals {
+		if s.hidden {
+			break
+		}
 		if !v.Has("withdrawOrderId") || w["withdrawOrderId"] == v.Get("withdrawOrderId") {
 			found = append(found, w)
 		}

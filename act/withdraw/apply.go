@@ -1,0 +1,204 @@
+package withdraw
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"lifeboat"
+	"lifeboat/act/task"
+	"lifeboat/act/venue"
+	"lifeboat/plan"
+	"lifeboat/prose"
+)
+
+// A request is one withdrawal on its way.
+type request struct {
+	*Desk
+	key     lifeboat.Key
+	account plan.Account
+	proposed
+	so    task.Progress
+	name  string // of the venue
+	taken string // its number there, or "yes"; "" while nobody has said that the venue has it
+	why   string // as last kept
+}
+
+// number under which a note keeps that the venue has the withdrawal.
+const number = "venue_id"
+
+// apply asks for the withdrawal that was approved and follows it until the venue has sent it.
+func (d *Desk) apply(ctx context.Context, key lifeboat.Key, a plan.Account, p proposed, so task.Progress) lifeboat.Receipt {
+	r := &request{Desk: d, key: key, account: a, proposed: p, so: so, taken: so.Facts[number]}
+	if so.Again {
+		return r.follow(ctx, errors.New("it was asked for by an earlier start"))
+	}
+	if worse, err := r.worse(ctx); err != nil {
+		return transient(no("%s could not be asked, and nothing was withdrawn: %s", r.called(), prose.OneLine(err.Error())))
+	} else if worse != "" {
+		return no("%s; nothing was withdrawn, and a new plan wants a new yes", worse)
+	}
+	return r.ask(ctx)
+}
+
+// worse says what has changed since the yes, to the owner's cost; "" when nothing has.
+func (r *request) worse(ctx context.Context) (string, error) {
+	var terms venue.Terms
+	err := r.at(ctx, r.account, func(v venue.Withdrawer, name string) (err error) {
+		r.name = name
+		terms, err = v.Terms(ctx, r.withdrawal())
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	if terms.Fee.GreaterThan(r.Fee) {
+		return fmt.Sprintf("%s now keeps %s %s of it, and %s was approved", r.name, terms.Fee, r.Symbol, r.Fee), nil
+	}
+	if against := r.against(terms); len(against) > 0 {
+		return fmt.Sprintf("%s would not withdraw it any more: %s", r.name, strings.Join(against, "; ")), nil
+	}
+	return "", nil
+}
+
+// ask makes the request, once, and follows what came of it.
+func (r *request) ask(ctx context.Context) lifeboat.Receipt {
+	var got lifeboat.Receipt
+	err := r.at(ctx, r.account, func(v venue.Withdrawer, name string) (err error) {
+		r.name = name
+		if r.Fence != nil {
+			if err := r.Fence(); err != nil {
+				return err
+			}
+		}
+		got, err = v.Withdraw(ctx, r.key, r.withdrawal())
+		return err
+	})
+	if err != nil {
+		return r.follow(ctx, err)
+	}
+	if end, over := r.hear(got); over {
+		return end
+	}
+	return r.follow(ctx, nil)
+}
+
+// follow asks after the withdrawal until it has ended, and makes the request again only when none has arrived for certain.
+func (r *request) follow(ctx context.Context, doubt error) lifeboat.Receipt {
+	for pause := askFirst; ; pause = min(2*pause, askMost) {
+		if doubt != nil && r.taken == "" {
+			if err := r.tell("nobody knows yet whether it was taken, and it is asked after: " + prose.OneLine(doubt.Error())); err != nil {
+				return r.lost(err.Error())
+			}
+		}
+		if err := r.Clock.Sleep(ctx, r.Clock.Now().Add(pause)); err != nil {
+			return r.unfinished()
+		}
+		var got lifeboat.Receipt
+		err := r.at(ctx, r.account, func(v venue.Withdrawer, name string) (err error) {
+			r.name = name
+			if got, err = v.AskWithdrawal(ctx, r.key, r.withdrawal()); errors.Is(err, lifeboat.ErrAbsent) && r.forgotten(v.WithdrawalMemory()) {
+				got, err = r.lost("it is older than what the venue remembers, so that it does not know it proves nothing"), nil
+			}
+			return err
+		})
+		switch {
+		case errors.Is(err, lifeboat.ErrAbsent) && r.taken != "":
+			doubt = nil // it was taken, and is not listed yet
+		case errors.Is(err, lifeboat.ErrAbsent):
+			return r.again(ctx)
+		case err != nil:
+			doubt = err
+		case got.Lost:
+			return got
+		default:
+			if end, over := r.hear(got); over {
+				return end
+			}
+			doubt = nil
+		}
+	}
+}
+
+// again makes a request of which nothing has arrived, unless so much time has gone by that people should look first.
+func (r *request) again(ctx context.Context) lifeboat.Receipt {
+	if r.Clock.Now().Sub(r.so.At) > retryMax {
+		return transient(no("it never reached the venue, which has proved that; it was to be withdrawn %s ago, so a new plan wants a new yes", prose.Span(r.Clock.Now().Sub(r.so.At))))
+	}
+	if worse, err := r.worse(ctx); err != nil {
+		return r.follow(ctx, err)
+	} else if worse != "" {
+		return no("it never reached the venue, and %s; a new plan wants a new yes", worse)
+	}
+	return r.ask(ctx)
+}
+
+// forgotten reports that the venue may not know a withdrawal any more that it once had.
+func (r *request) forgotten(memory time.Duration) bool {
+	return memory > 0 && r.Clock.Now().Sub(r.so.At) > memory-memoryLeft
+}
+
+// hear takes in what the venue says of the withdrawal. That it has it is durable before anything follows from it.
+func (r *request) hear(got lifeboat.Receipt) (end lifeboat.Receipt, over bool) {
+	switch got.Status {
+	case lifeboat.Performed:
+		got.Why = fmt.Sprintf("%s has sent %s %s to %s%s; that it has arrived is for %s to show", r.name, r.arrives(), r.Symbol, r.To,
+			prose.After(" in the transaction ", got.Facts["txid"]), r.Network)
+		return got, true
+	case lifeboat.NotPerformed:
+		return got, true
+	}
+	if r.taken == "" {
+		r.taken = got.VenueID
+		if r.taken == "" {
+			r.taken = "yes"
+		}
+	}
+	if err := r.tell(strings.TrimSpace(fmt.Sprintf("%s has taken it and has not sent it yet. %s", r.name, got.Why))); err != nil {
+		return r.lost(err.Error()), true
+	}
+	return lifeboat.Receipt{}, false
+}
+
+// tell keeps how far it has come, where that is news.
+func (r *request) tell(why string) error {
+	if why == r.why {
+		return nil
+	}
+	facts := map[string]string{}
+	if r.taken != "" {
+		facts[number] = r.taken
+	}
+	if err := r.so.Keep(why, facts); err != nil {
+		return err
+	}
+	r.why = why
+	return nil
+}
+
+// unfinished is what is true when the time of the task is up.
+func (r *request) unfinished() lifeboat.Receipt {
+	if r.taken != "" {
+		return r.lost(fmt.Sprintf("%s has taken it (%s) and had not sent it when the step's time was up", r.called(), r.taken))
+	}
+	return r.lost("nobody could say whether it was taken when the step's time was up")
+}
+
+func (r *request) lost(why string) lifeboat.Receipt {
+	return lifeboat.Receipt{Key: r.key, Status: lifeboat.Unknown, Lost: true, Why: why + "; a person must look at " + r.called(), VenueID: r.so.Facts[number]}
+}
+
+// called is the venue's name for people, before it was ever reached too.
+func (r *request) called() string {
+	if r.name == "" {
+		return "the venue of " + r.account.Name
+	}
+	return r.name
+}
+
+func transient(r lifeboat.Receipt) lifeboat.Receipt {
+	r.Facts = map[string]string{"failure": "transient"}
+	return r
+}
