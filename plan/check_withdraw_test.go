@@ -36,7 +36,7 @@ func TestCheckWithdraw(t *testing.T) {
 		{"amount: 0.5", "amount: 0.5, fraction: 10%", "an amount and a fraction"},
 		{"amount: 0.5, ", "", "how much? write amount"},
 		{"amount: 0.5", "amount: -1", "-1"},
-		{"amount: 0.5", "fraction: 150%", "at most all of it"},
+		{"amount: 0.5", "fraction: 150%", "fraction wants a share such as 15%"},
 		{"account: exchange, symbol: BTC, amount", "account: vault, symbol: BTC, amount", "vault is acted on by people only; write a manual step"},
 		{"venue: binance, connect: {key: env:K, secret: env:S, withdraw: {key: env:WK, secret: env:WS}}", "venue: alpaca, connect: {key: env:K, secret: env:S}", "venue: alpaca has no withdrawals that lifeboat can ask for"},
 		{"venue: binance", "venue: alpaca", "5:"},
