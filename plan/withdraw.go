@@ -43,7 +43,7 @@ func (p *Plan) Withdrawals() []Withdraw {
 }
 
 // Withdraws are the venues that let lifeboat withdraw; paper moves it here.
-var Withdraws = []string{"paper", "binance", "coinbase"}
+var Withdraws = []string{"paper", "binance"}
 
 // checkWithdraws holds every withdrawal to what its venue and its destination permit.
 func (d *decoder) checkWithdraws(p *Plan) {
