@@ -233,6 +233,22 @@ func TestOneBadNodeOfThree(t *testing.T) {
 	}
 }
 
+// TestHeadWhereNoTwoNodesAreAtTheSameBlock is the newest block that two of them know, however far ahead the third says it is.
+func TestHeadWhereNoTwoNodesAreAtTheSameBlock(t *testing.T) {
+	world := chaintest.New(1)
+	for range 9 {
+		world.Mine()
+	}
+	for place := range 3 {
+		c, all := nodes(t, world, 3)
+		all[place].Misbehave(chaintest.Faults{Ahead: 1 << 40})
+		all[(place+1)%3].Misbehave(chaintest.Faults{Lag: 2})
+		if head, err := c.Head(t.Context()); err != nil || head.Hash != world.Blocks()[7].Hash && head.Hash != world.Head().Hash {
+			t.Errorf("node %d is ahead: block %d, %v", place, head.Number, err)
+		}
+	}
+}
+
 // TestTwoBadNodesOfThree is no answer, and words that say which node did what.
 func TestTwoBadNodesOfThree(t *testing.T) {
 	for name, test := range map[string]struct {

@@ -36,7 +36,7 @@ type Faults struct {
 	BatchMax     int    // requests that it takes at once; 0 is any number
 	LogsMax      int    // logs that it answers with at most; 0 is any number
 	PrunedBelow  uint64 // it does not have older blocks
-	HidesLogs    bool   // it leaves logs out without a word
+	HidesLogs    bool   // it leaves one log of each block out without a word
 	Deaf         bool   // it takes transactions and throws them away
 	// Lie changes results before they are sent: what it returns is encoded instead. nil lies about nothing.
 	Lie func(method string, result any) any
@@ -441,10 +441,16 @@ func (n *Node) logs(p params, f Faults) (any, *failure) {
 	}
 	found := []*types.Log{}
 	for _, b := range blocks {
+		hide := f.HidesLogs
 		for i := range b.Logs {
-			if matches(&b.Logs[i], filter.Address, filter.Topics) && !f.HidesLogs {
-				found = append(found, &b.Logs[i])
+			if !matches(&b.Logs[i], filter.Address, filter.Topics) {
+				continue
 			}
+			if hide {
+				hide = false
+				continue
+			}
+			found = append(found, &b.Logs[i])
 		}
 	}
 	if f.LogsMax > 0 && len(found) > f.LogsMax {
