@@ -27,6 +27,7 @@ import (
 	"lifeboat/secret"
 	"lifeboat/serve/api"
 	"lifeboat/watch/coverage"
+	"lifeboat/watch/feed/alert"
 	"lifeboat/watch/feed/guard"
 	"lifeboat/watch/feed/poll"
 )
@@ -60,7 +61,8 @@ type Daemon struct {
 	store     journal.Keeper
 	poller    *poll.Poller
 	streams   []stream
-	keys      *secret.Vault // nil until a key is wanted
+	alerts    map[string]*alert.Source // from outside, by name
+	keys      *secret.Vault            // nil until a key is wanted
 	guard     *guard.Guard
 	ledger    *coverage.Ledger
 	venues    []*paper.Venue     // those simulated here

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	"lifeboat/durable"
 	"lifeboat/plan"
 	"lifeboat/secret"
+	"lifeboat/watch/feed/alert"
 	"lifeboat/watch/feed/alpaca"
 	"lifeboat/watch/feed/evm"
 	"lifeboat/watch/feed/plugin"
@@ -55,7 +58,38 @@ func (d *Daemon) openStreams() error {
 	for _, name := range sorted(d.chains) {
 		d.streams = append(d.streams, d.chainSource(name))
 	}
+	if err := d.openAlerts(); err != nil {
+		return err
+	}
 	return d.openPrices()
+}
+
+// openAlerts prepares the alerts from outside that feeds name.
+func (d *Daemon) openAlerts() error {
+	d.alerts = map[string]*alert.Source{}
+	for _, f := range d.DaemonOptions.Plan.Feeds {
+		if f.Webhook == "" {
+			continue
+		}
+		key, err := d.vault().Read(context.Background(), f.Key)
+		if err != nil {
+			return &lifeboat.Problem{Reason: "plan-invalid", What: fmt.Sprintf("the secret of the feed %s cannot be read: %s", f.Series, d.vault().Scrub(err.Error())),
+				Money: "nothing was sent", Next: "put the secret where key: of the feed says", Err: err}
+		}
+		s := alert.New(f, []byte(key), d.Clock)
+		d.alerts[strings.TrimPrefix(f.Series, "alert.")] = s
+		d.streams = append(d.streams, s)
+	}
+	return nil
+}
+
+// Alert takes what somebody outside posted.
+func (d *Daemon) Alert(name string, header http.Header, body []byte) error {
+	s := d.alerts[name]
+	if s == nil {
+		return alert.ErrUnsigned // who tries names learns nothing
+	}
+	return s.Take(header, body)
 }
 
 // chainSource is what a chain says. How far it was followed is kept in the data directory, beside the journal: without that file

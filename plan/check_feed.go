@@ -27,7 +27,7 @@ var environmentForm = regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
 // Streams reports a feed that says its values by itself, by a WebSocket, a plug-in, a venue or a chain, and is not asked for them
 // by the poller.
 func (f Feed) Streams() bool {
-	return f.Plugin != "" || f.Account != "" || f.Chain != "" || strings.HasPrefix(f.URL, "wss://") || strings.HasPrefix(f.URL, "ws://")
+	return f.Plugin != "" || f.Account != "" || f.Chain != "" || f.Webhook != "" || strings.HasPrefix(f.URL, "wss://") || strings.HasPrefix(f.URL, "ws://")
 }
 
 // Session reports the series that says whether an account's venue can be reached: 1 while it can, 0 while it cannot. Every
@@ -41,12 +41,16 @@ func (d *decoder) checkFeeds(p *Plan) {
 		if f.Session() || f.FromChain() && d.places.at[path].node == nil {
 			continue
 		}
-		if f.FromChain() {
+		switch {
+		case f.FromChain():
 			d.checkChainFeed(p, f, path)
-		} else {
+			d.checkFeedKey(f, path)
+		case f.Webhook != "":
+			d.checkWebhook(f, path)
+		default:
 			d.checkOrigin(p, f, path)
+			d.checkFeedKey(f, path)
 		}
-		d.checkFeedKey(f, path)
 		d.checkRows(f, path)
 		d.checkBounds(f, path)
 		if f.Series == "" {
@@ -106,6 +110,23 @@ func (d *decoder) checkOrigin(p *Plan, f Feed, path string) {
 	}
 	if f.Subscribe != "" && (f.From != "" || f.Plugin != "" || f.Account != "" || f.Chain != "" || !f.Streams()) {
 		d.faultAt(path+".subscribe", "subscribe is sent to a WebSocket, whose url begins with wss://", "")
+	}
+}
+
+// alertForm is the series of an alert: its name is a part of an address.
+var alertForm = regexp.MustCompile(`^alert\.[A-Za-z0-9_-]{1,60}$`)
+
+// checkWebhook holds alerts from outside to a name of their own, and to a secret.
+func (d *decoder) checkWebhook(f Feed, path string) {
+	switch {
+	case f.From+f.URL+f.File+f.Plugin+f.Account+f.ID+f.Subscribe+f.Path+f.Column+f.Rows+f.Time != "" || len(f.Headers) > 0:
+		d.faultAt(path, "alerts are posted to lifeboat: besides webhook such a feed has series and key alone", "")
+	case f.Series != "" && !alertForm.MatchString(f.Series):
+		d.faultAt(path+".series", "the series of a webhook is alert. and a name of letters, digits, - and _, such as alert.forta", "")
+	case f.Key == "":
+		d.faultAt(path, "a webhook wants key, where the secret is kept that its sender signs with: "+secret.Forms, "")
+	case !secret.IsReference(f.Key):
+		d.faultSecret(path+".key", fmt.Sprintf("key holds a secret: write where it is kept (%s), and take it for known", secret.Forms))
 	}
 }
 

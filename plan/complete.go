@@ -126,6 +126,10 @@ func completeFeed(f *Feed, calendar string) {
 	if f.Account != "" {
 		fill(&f.Source, "alpaca")
 	}
+	if f.Webhook != "" {
+		fill(&f.Source, "webhook")
+		f.Level = true
+	}
 	fill(&f.Every, Duration(time.Minute))
 	fill(&f.StaleAfter, 5*f.Every)
 	if f.File != "" {

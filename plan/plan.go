@@ -224,6 +224,9 @@ type Feed struct {
 	// Chain is the dependency of kind chain that says the series by itself; written out only to ask more of one, such as a quorum.
 	// See docs/signals-onchain.md.
 	Chain string `json:"chain,omitempty" plan:"to=chain"`
+	// Webhook says whose signature the alerts carry that are posted to /api/v1/alerts/NAME; the series is alert.NAME then, and key
+	// refers to the secret that both sides know. See docs/signals-onchain.md.
+	Webhook string `json:"webhook,omitempty" plan:"of=lifeboat|openzeppelin"`
 	// Key is a reference to the key that the source wants (env:NAME, file:PATH, exec:COMMAND or age:PATH), never the key itself.
 	Key string `json:"key,omitempty"`
 	// Headers are sent along with each request: {Authorization: "Bearer {key}"}.

@@ -32,6 +32,8 @@ type Daemon interface {
 	Challenge(ctx context.Context, said lifeboat.Event) (json.RawMessage, error)
 	// TypedData is what an owner's wallet signs for a yes to a question; safe for concurrent use.
 	TypedData(question string) (json.RawMessage, error)
+	// Alert takes what somebody outside posted under a name; an error says why it changed nothing.
+	Alert(name string, header http.Header, body []byte) error
 	// OpenLink says what a signed link in a message leads to.
 	OpenLink(token string) (Opened, error)
 	// Enrol begins or ends the enrolment of a second factor.
@@ -225,6 +227,7 @@ func New(d Daemon, token, version string, metrics prometheus.Gatherer) http.Hand
 		Summary: "What is wrong, how bad, and what can be done now"}, status(d))
 	registerSaying(api, d, token)
 	registerLinks(mux, d)
+	mux.HandleFunc("POST /api/v1/alerts/{name}", alerts(d))
 	registerEnrolment(api, mux, d, token)
 	describeProblems(api.OpenAPI().Components.Schemas)
 	return localOnly(mux)

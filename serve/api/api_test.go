@@ -20,6 +20,7 @@ import (
 type daemon struct {
 	status Status
 	said   []lifeboat.Event
+	alerts []string
 	proofs []*Proof
 	refuse error
 }
@@ -32,6 +33,14 @@ func (d *daemon) Say(_ context.Context, said lifeboat.Event, proof *Proof) (stri
 	}
 	d.said, d.proofs = append(d.said, said), append(d.proofs, proof)
 	return "Q-1", nil
+}
+
+func (d *daemon) Alert(name string, header http.Header, body []byte) error {
+	if header.Get("Signed") != name {
+		return &lifeboat.Problem{Reason: "denied", What: "the alert is not signed"}
+	}
+	d.alerts = append(d.alerts, string(body))
+	return d.refuse
 }
 
 func (d *daemon) OpenLink(token string) (Opened, error) {

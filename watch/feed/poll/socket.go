@@ -47,7 +47,7 @@ func Sockets(ctx context.Context, feeds []plan.Feed, o Options, clock lifeboat.C
 	var all []*Socket
 	of := map[*target]*Socket{}
 	for _, planned := range feeds {
-		if planned.Plugin != "" || planned.Account != "" || planned.Chain != "" || !planned.Streams() {
+		if planned.Plugin != "" || planned.Account != "" || planned.Chain != "" || planned.Webhook != "" || !planned.Streams() {
 			continue
 		}
 		s, err := p.socket(ctx, planned, o, of)

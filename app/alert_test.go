@@ -1,0 +1,105 @@
+package app_test
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"lifeboat"
+	"lifeboat/app"
+	"lifeboat/serve/api"
+)
+
+// TestAnAlertFiresATrigger when it is signed; one that is not leaves no trace.
+func TestAnAlertFiresATrigger(t *testing.T) {
+	t.Setenv("LIFEBOAT_TEST_ALERTS", "secret-of-the-alerts")
+	planDir, dataDir := t.TempDir(), t.TempDir()
+	text := `
+portfolio: {name: Tiny, calendar: 24/7}
+accounts: [{name: desk, kind: broker, venue: paper}]
+holdings: [{symbol: USD, account: desk, quantity: 1000}]
+feeds: [{series: alert.monitor, webhook: lifeboat, key: "env:LIFEBOAT_TEST_ALERTS"}]
+triggers: [{name: somebody warns, tier: 1, condition: alert.monitor >= 3}]
+`
+	if err := os.WriteFile(filepath.Join(planDir, "plan.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := app.LoadPlan(planDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := app.NewDaemon(t.Context(), app.DaemonOptions{Plan: p, PlanDir: planDir, DataDir: dataDir, Listen: "127.0.0.1:0", Version: "test",
+		Clock: lifeboat.WallClock{}, People: io.Discard, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- d.Run(ctx) }()
+	server := httptest.NewServer(api.New(d, "token", "test", prometheus.NewRegistry()))
+	defer server.Close()
+	post := func(name, secret, body string) (int, string) {
+		stamp := strconv.FormatInt(time.Now().Unix(), 10)
+		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write([]byte(stamp + "." + body))
+		request, _ := http.NewRequest(http.MethodPost, server.URL+"/api/v1/alerts/"+name, strings.NewReader(body))
+		request.Header.Set("Lifeboat-Timestamp", stamp)
+		request.Header.Set("Lifeboat-Signature", "v1="+hex.EncodeToString(mac.Sum(nil)))
+		response, err := server.Client().Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		said, _ := io.ReadAll(response.Body)
+		return response.StatusCode, string(said)
+	}
+	const high = `{"severity":"high","title":"the pool is drained"}`
+	for _, c := range []struct {
+		name, secret, body string
+		want               int
+	}{
+		{"monitor", "a guess", high, http.StatusUnauthorized},
+		{"other", "secret-of-the-alerts", high, http.StatusUnauthorized},
+		{"monitor", "secret-of-the-alerts", "<html>", http.StatusUnprocessableEntity},
+		{"monitor", "secret-of-the-alerts", high, http.StatusNoContent},
+		{"monitor", "secret-of-the-alerts", high, http.StatusUnauthorized}, // once more
+	} {
+		if code, said := post(c.name, c.secret, c.body); code != c.want || code != http.StatusNoContent && !strings.Contains(said, "nothing was taken") {
+			t.Errorf("%+v: %d %s", c, code, said)
+		}
+	}
+	for patience := time.Now().Add(20 * time.Second); d.Status().Triggers[0].State != "fired"; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(patience) {
+			t.Fatalf("it did not fire: %+v", d.Status())
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	told := 0
+	for _, e := range journalOf(t, dataDir) {
+		content, _ := json.Marshal(e)
+		told += strings.Count(string(content), "the pool is drained")
+		if strings.Contains(string(content), "secret-of-the-alerts") {
+			t.Error("the secret is in the journal")
+		}
+	}
+	if told == 0 {
+		t.Error("what was warned of is not in the journal")
+	}
+}
