@@ -52,8 +52,8 @@ triggers: [{name: somebody warns, tier: 1, condition: alert.monitor >= 3}]
 	go func() { done <- d.Run(ctx) }()
 	server := httptest.NewServer(api.New(d, "token", "test", prometheus.NewRegistry()))
 	defer server.Close()
+	stamp := strconv.FormatInt(time.Now().Unix(), 10)
 	post := func(name, secret, body string) (int, string) {
-		stamp := strconv.FormatInt(time.Now().Unix(), 10)
 		mac := hmac.New(sha256.New, []byte(secret))
 		mac.Write([]byte(stamp + "." + body))
 		request, _ := http.NewRequest(http.MethodPost, server.URL+"/api/v1/alerts/"+name, strings.NewReader(body))
@@ -82,7 +82,7 @@ triggers: [{name: somebody warns, tier: 1, condition: alert.monitor >= 3}]
 			t.Errorf("%+v: %d %s", c, code, said)
 		}
 	}
-	for patience := time.Now().Add(20 * time.Second); d.Status().Triggers[0].State != "fired"; time.Sleep(5 * time.Millisecond) {
+	for patience := time.Now().Add(20 * time.Second); len(d.Status().Triggers) == 0 || d.Status().Triggers[0].State != "fired"; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(patience) {
 			t.Fatalf("it did not fire: %+v", d.Status())
 		}

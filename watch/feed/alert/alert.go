@@ -17,7 +17,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -207,10 +206,9 @@ func (s *Source) reading(now time.Time) (r lifeboat.Reading, said bool) {
 		return r, false
 	}
 	if s.level > 0 && now.Sub(s.at) >= lasts {
-		s.level, s.words = 0, fmt.Sprintf("nothing was said for %s", lasts)
+		s.level, s.words = 0, ""
 	}
 	r = lifeboat.Reading{Series: lifeboat.Series(s.feed.Series), Source: s.feed.Source, Value: s.level, Why: s.words, At: now}
-	s.words = ""
 	return r, true
 }
 
