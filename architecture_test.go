@@ -49,7 +49,7 @@ var arrows = map[string][]string{
 	"talk/escalate":  {"plan", "prose"},
 	"talk/heartbeat": {},
 	"serve/api":      {},
-	"app":            {"plan", "prose", "session", "risk", "watch", "act", "keep", "talk", "serve", "endpoint", "secret", "chain", "durable"},
+	"app":            {"plan", "prose", "session", "risk", "watch", "act", "keep", "talk", "serve", "endpoint", "secret", "chain", "custodian", "durable"},
 	"drill":          {"plan", "session", "risk", "prose", "watch", "act", "keep", "app", "drill/scenario"},
 	"drill/scenario": {"session"},
 	"drill/report":   {"prose", "drill"},
@@ -65,9 +65,10 @@ var arrows = map[string][]string{
 	"statement":  {"prose"},
 	"act/canary": {},
 
-	"chain":    {"prose", "secret"},
-	"act/safe": {"chain", "prose", "durable"},
-	"act/sign": {"plan"},
+	"chain":     {"prose", "secret"},
+	"custodian": {"chain", "prose", "act/venue/rest"},
+	"act/safe":  {"chain", "prose", "durable"},
+	"act/sign":  {"plan"},
 }
 
 type source struct {
