@@ -43,7 +43,7 @@ var (
 	enoughMargin  = decimal.New(1, -3) // by which a wallet has to have more than what is owed now, to repay "all there is"
 	scarceMargin  = decimal.New(2, -2) // that is left in a market with too little liquidity, for whoever comes in between
 	healthMargin  = decimal.New(2, -3) // that withdrawals stay above the health factor asked for
-	unwindRounds  = 8                  // of withdraw, sell, repay; each takes some 600,000 gas
+	unwindRounds  = 8                  // of withdraw, sell, repay; three of them took 0.8 million gas on the test bed
 	roundingSlack = big.NewInt(10)     // base units that rounding inside the pool may cost over a whole plan
 )
 

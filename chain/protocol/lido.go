@@ -29,14 +29,14 @@ func NewLido(name string, staked, wrapped, queue common.Address) *Lido {
 
 func (l *Lido) Name() string { return l.name }
 
-// The queue takes requests of 100 wei up to 1000 stETH each (Lido's documentation of the WithdrawalQueueERC721). So many of them
-// go into one batch, each costing some 150,000 gas.
+// The queue takes requests of 100 wei up to 1000 stETH each (Lido's documentation of the WithdrawalQueueERC721).
 var (
 	requestLeast = big.NewInt(100)
 	requestMost  = new(big.Int).Mul(big.NewInt(1000), ether)
 )
 
 const (
+	// requestsAtOnce is how many go into one batch, so that it fits into a block.
 	requestsAtOnce = 30
 	// requestsRead is how many open requests of an owner are looked at, oldest first.
 	requestsRead = 1000
