@@ -43,8 +43,12 @@ func (d *Daemon) openHelpers() (err error) {
 	if d.chains, err = OpenChains(context.Background(), p, d.vault(), d.Clock, d.Log); err != nil {
 		return err
 	}
+	workers, err := d.workers()
+	if err != nil {
+		return err
+	}
 	d.crew, err = task.Open(task.Options{Plan: p, PlanDir: d.PlanDir, DataDir: d.DataDir, Clock: d.Clock, Endpoints: d.endpoints, Allowed: d.AllowExec,
-		Fence: func() error { return d.store.Fence() }, Shared: postgres.Is(d.Journal), Wake: d.wake, Workers: d.workers()})
+		Fence: func() error { return d.store.Fence() }, Shared: postgres.Is(d.Journal), Wake: d.wake, Workers: workers})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"lifeboat"
+	"lifeboat/act/exit"
 	"lifeboat/act/task"
 	"lifeboat/act/venue"
 	"lifeboat/act/venue/paper"
@@ -15,13 +16,25 @@ import (
 )
 
 // workers of the crew, by the kinds of tasks that they perform.
-func (d *Daemon) workers() map[string]task.Worker {
+func (d *Daemon) workers() (map[string]task.Worker, error) {
 	vault := d.vault() // here, because a worker is asked from other goroutines than that of the flow
 	desk := withdraw.New(withdraw.Options{Plan: d.DaemonOptions.Plan, Clock: d.Clock, Fence: func() error { return d.store.Fence() },
 		Open: func(ctx context.Context, a plan.Account) (venue.Withdrawer, string, error) {
 			return d.openWithdrawer(ctx, a, vault)
 		}})
-	return map[string]task.Worker{withdraw.Planning: desk, withdraw.Applying: desk}
+	all := map[string]task.Worker{withdraw.Planning: desk, withdraw.Applying: desk}
+	exits, err := OpenExits(context.Background(), ExitOptions{Plan: d.DaemonOptions.Plan, Chains: d.chains, Vault: vault, Clock: d.Clock, DataDir: d.DataDir, Unsigned: d.Sandbox})
+	if err != nil {
+		return nil, err
+	}
+	var way task.Worker = exits.Worker()
+	if d.Sandbox {
+		way = rehearsed{exits.Worker()}
+	}
+	for _, kind := range exit.Kinds {
+		all[kind] = way
+	}
+	return all, nil
 }
 
 // openWithdrawer opens a way to a venue for withdrawals alone, beside that for orders: it has a key of its own where the plan

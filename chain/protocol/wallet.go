@@ -78,6 +78,11 @@ func (p *Purse) read(ctx context.Context, r chain.Reader, at *chain.Block) ([]To
 	return known, &block, nil
 }
 
+// Tokens says how tokens call themselves and what they are counted in, in the order of their addresses.
+func Tokens(ctx context.Context, r chain.Reader, at *chain.Block, addresses ...common.Address) ([]Token, chain.Block, error) {
+	return readTokens(ctx, r, at, addresses)
+}
+
 // readTokens asks tokens who they are.
 func readTokens(ctx context.Context, r chain.Reader, at *chain.Block, addresses []common.Address) ([]Token, chain.Block, error) {
 	var b contract.Batch
