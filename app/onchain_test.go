@@ -95,7 +95,7 @@ func (w *treasury) write(text string, more ...string) {
 // until waits for something, with a block a second meanwhile: nothing on a chain happens between blocks.
 func (w *treasury) until(d *app.Daemon, what string, is func(api.Status) bool) api.Status {
 	w.t.Helper()
-	patience := time.Now().Add(2 * time.Minute)
+	patience := time.Now().Add(time.Minute)
 	for next := time.Now(); time.Now().Before(patience); time.Sleep(50 * time.Millisecond) {
 		if s := d.Status(); is(s) {
 			return s
@@ -105,7 +105,15 @@ func (w *treasury) until(d *app.Daemon, what string, is func(api.Status) bool) a
 			next = time.Now().Add(500 * time.Millisecond)
 		}
 	}
-	w.t.Fatalf("never came: %s; the status is %+v", what, d.Status())
+	for at, e := range journalOf(w.t, w.data) {
+		switch e := e.(type) {
+		case lifeboat.Receipt:
+			w.t.Logf("%s %s %s %s", at.Format(time.TimeOnly), e.Key, e.Status, e.Why)
+		case lifeboat.Refused, lifeboat.Decision, lifeboat.StepFinished, lifeboat.RunFinished:
+			w.t.Logf("%s %+v", at.Format(time.TimeOnly), e)
+		}
+	}
+	w.t.Fatalf("never came: %s", what)
 	return api.Status{}
 }
 

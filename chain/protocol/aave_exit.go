@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 	"time"
@@ -99,7 +100,7 @@ func (a *Aave) Exit(ctx context.Context, r chain.Reader, at *chain.Block, owner 
 	x := newAaveExit(ctx, a, s, r, to)
 	for _, ask := range asks {
 		x.ask = ask.withDefaults()
-		if err := x.do(); err != nil {
+		if err := x.do(); err != nil && !errors.Is(err, ErrNothingToDo) { // of several deeds one may be done already
 			return Plan{}, fmt.Errorf("%s: %s: %w", a.name, ask.Do, err)
 		}
 	}

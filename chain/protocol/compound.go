@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 	"sync"
@@ -341,7 +342,7 @@ func (c *Compound) Exit(ctx context.Context, r chain.Reader, at *chain.Block, ow
 	x.given = append(x.given, x.o.receiverCollateral...)
 	for _, ask := range asks {
 		x.ask = ask.withDefaults()
-		if err := x.do(ctx, r); err != nil {
+		if err := x.do(ctx, r); err != nil && !errors.Is(err, ErrNothingToDo) { // of several deeds one may be done already
 			return Plan{}, fmt.Errorf("%s: %s: %w", c.name, ask.Do, err)
 		}
 	}
