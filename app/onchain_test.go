@@ -2,10 +2,12 @@ package app_test
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -60,30 +62,35 @@ type treasury struct {
 	relayer   testbed.Account
 	bot       testbed.Account
 	dir, data string // of the plan, and of the daemon
+	every     time.Duration
+	tick      func() // what happens on the chain so often while a test waits
 	keys      string // directory of the keys that pay for gas
 }
 
-func newTreasury(t *testing.T, bed *testbed.Bed) *treasury {
-	w := &treasury{Bed: bed, t: t, aave: bed.Aave(), safe: bed.Safe(bed.Accounts[1:4], 2), relayer: bed.Accounts[5], bot: bed.Accounts[6], dir: t.TempDir(), data: t.TempDir()}
+// newTreasury has supplied 10 WETH; with a loan, it owes 12,000 USDC for them.
+func newTreasury(t *testing.T, bed *testbed.Bed, loan bool) *treasury {
+	w := &treasury{Bed: bed, t: t, aave: bed.Aave(), safe: bed.Safe(bed.Accounts[1:4], 2), relayer: bed.Accounts[5], bot: bed.Accounts[6], dir: t.TempDir(), data: t.TempDir(),
+		every: 500 * time.Millisecond, tick: func() { bed.Mine(1) }}
 	bed.Mint(w.aave.WETH, w.safe.Address, testbed.Ether(10))
 	w.safe.Batch(w.aave.WETH.Do("approve", w.aave.Pool.Address, testbed.Ether(10)),
-		w.aave.Pool.Do("supply", w.aave.WETH.Address, testbed.Ether(10), w.safe.Address, uint16(0)),
-		w.aave.Pool.Do("borrow", w.aave.USDC.Address, testbed.Units(12_000, 6), testbed.VariableRate, uint16(0), w.safe.Address))
-	bed.Mint(w.aave.USDC, w.safe.Address, testbed.Units(500, 6))
+		w.aave.Pool.Do("supply", w.aave.WETH.Address, testbed.Ether(10), w.safe.Address, uint16(0)))
+	if loan {
+		w.safe.Exec(w.aave.Pool.Do("borrow", w.aave.USDC.Address, testbed.Units(12_000, 6), testbed.VariableRate, uint16(0), w.safe.Address), testbed.OperationCall)
+		bed.Mint(w.aave.USDC, w.safe.Address, testbed.Units(500, 6))
+	}
 	w.keys = t.TempDir()
 	for name, who := range map[string]testbed.Account{"relayer": w.relayer, "bot": w.bot} {
 		if err := os.WriteFile(filepath.Join(w.keys, name), []byte(hex.EncodeToString(crypto.FromECDSA(who.Key))), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.write(treasuryPlan, "CONDITION", "health_factor.vault < 1.1", "VIA", "via: owners, by: signers", "ROLES", "")
 	return w
 }
 
 // write a plan, with what stands for what in it.
 func (w *treasury) write(text string, more ...string) {
 	w.t.Helper()
-	written := strings.NewReplacer(append(more, "KEYS", w.keys, "CHAINID", w.ChainID.String(), "NODES", fmt.Sprintf("%q", w.URL), "QUORUM", "1",
+	written := strings.NewReplacer(append(more, "KEYS", w.keys, "CHAINID", w.ChainID.String(), "NODES", fmt.Sprintf("%q", w.WS), "QUORUM", "1",
 		"POOL", w.aave.Pool.Address.Hex(), "SAFE", w.safe.Address.Hex(), "RELAYER", w.relayer.Hex(), "MULTISEND", w.safe.MultiSend.Address.Hex(),
 		"WETHTOKEN", w.aave.WETH.Address.Hex(), "USDCTOKEN", w.aave.USDC.Address.Hex(),
 		"ADA", w.safe.Owners[0].Hex(), "BO", w.safe.Owners[1].Hex(), "CY", w.safe.Owners[2].Hex())...).Replace(text)
@@ -92,17 +99,17 @@ func (w *treasury) write(text string, more ...string) {
 	}
 }
 
-// until waits for something, with a block a second meanwhile: nothing on a chain happens between blocks.
+// until waits for something, while the chain goes on: nothing on a chain happens between blocks.
 func (w *treasury) until(d *app.Daemon, what string, is func(api.Status) bool) api.Status {
 	w.t.Helper()
-	patience := time.Now().Add(time.Minute)
+	patience := time.Now().Add(2 * time.Minute)
 	for next := time.Now(); time.Now().Before(patience); time.Sleep(50 * time.Millisecond) {
 		if s := d.Status(); is(s) {
 			return s
 		}
 		if time.Now().After(next) {
-			w.Mine(1)
-			next = time.Now().Add(500 * time.Millisecond)
+			w.tick()
+			next = time.Now().Add(w.every)
 		}
 	}
 	for at, e := range journalOf(w.t, w.data) {
@@ -144,7 +151,8 @@ func calm(s api.Status) bool {
 // A user beside it, with the same loan and no plan, is liquidated.
 func TestOutOfAave(t *testing.T) {
 	testbed.Each(t, func(t *testing.T, bed *testbed.Bed) {
-		w := newTreasury(t, bed)
+		w := newTreasury(t, bed, true)
+		w.write(treasuryPlan, "CONDITION", "health_factor.vault < 1.1", "VIA", "via: owners, by: signers", "ROLES", "")
 		neighbour := bed.Accounts[7]
 		bed.Mint(w.aave.WETH, neighbour.Address, testbed.Ether(10))
 		w.aave.Supply(neighbour, w.aave.WETH, testbed.Ether(10))
@@ -187,6 +195,131 @@ func TestOutOfAave(t *testing.T) {
 	})
 }
 
+// The run on a lending market that 18 April 2026 was (Kelp, then Aave): what can be withdrawn melts from block to block, until nothing
+// can be. The clock says how long that takes, its trigger fires while there is time, two owners sign, and the Safe is out before the door
+// is shut; a neighbour with the same position stays inside.
+func TestOutBeforeTheDoorIsShut(t *testing.T) {
+	bed := testbed.Start(t, testbed.Anvil)
+	w := newTreasury(t, bed, false)
+	const clock = "time_left.vault.Lend.WETH"
+	w.write(treasuryPlan, "CONDITION", clock+" < 600", "VIA", "via: owners, by: signers", "ROLES", "")
+	whale, weth := bed.Whale(), w.aave.WETH
+	neighbour := bed.Accounts[7]
+	bed.Mint(weth, neighbour.Address, testbed.Ether(10))
+	w.aave.Supply(neighbour, weth, testbed.Ether(10))
+	w.aave.Supply(whale, w.aave.USDC, testbed.Units(1_000_000, 6)) // for which all there is can be borrowed
+	d, stop := running(t, lifeboat.WallClock{}, w.dir, w.data)
+	w.until(d, "a calm board", calm)
+
+	var melting []meltingState
+	look := func() *big.Int {
+		available, _ := w.aave.Liquidity(weth)
+		head, err := bed.Client.HeaderByNumber(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		melting = append(melting, meltingState{at: head.Time, available: available})
+		return available
+	}
+	step := testbed.Ether(1)
+	w.tick = func() { // one block each twelve seconds of the chain's time, and one WETH less in each
+		if look().Cmp(step) > 0 {
+			w.aave.Borrow(whale, weth, step)
+		}
+		bed.Forward(12 * time.Second)
+	}
+	asked := w.until(d, "the owners' question", func(s api.Status) bool { return len(s.Questions) == 1 && s.Questions[0].Proposal != nil })
+	for i, person := range []string{"Bo", "Cy"} {
+		if err := w.signs(d, asked.Questions[0], w.safe.Owners[1+i], person); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.until(d, "the end of the run", func(s api.Status) bool { return len(s.Runs) == 0 })
+	if got := bed.Balance(weth, w.safe.Address); got.Cmp(testbed.Ether(10)) < 0 {
+		t.Errorf("the Safe has %s WETH", got)
+	}
+	if left := look(); left.Cmp(step) <= 0 {
+		t.Errorf("it was out when only %s was left", left)
+	}
+	stop()
+
+	for rest := look(); rest.Cmp(step) > 0; rest = look() {
+		w.tick()
+	}
+	w.aave.Borrow(whale, weth, look())
+	if _, err := bed.Try(neighbour.Address, w.aave.Pool.Do("withdraw", weth.Address, testbed.Ether(10), neighbour.Address)); err == nil {
+		t.Error("the neighbour could still withdraw with nothing there")
+	}
+	w.clockWasRight(clock, 600, melting)
+}
+
+// A meltingState is what there was to withdraw at a block, and for how long at the pace of the whole melting.
+type meltingState struct {
+	at        uint64 // of the block, in seconds
+	available *big.Int
+	left      float64 // seconds until it is less than the position
+}
+
+// clockWasRight holds what the clock said when its trigger fired against what came.
+func (w *treasury) clockWasRight(clock string, limit float64, melting []meltingState) {
+	w.t.Helper()
+	said := 0.0
+	for _, e := range journalOf(w.t, w.data) {
+		if firing, ok := e.(lifeboat.Firing); ok && said == 0 {
+			said = firing.Values[clock]
+		}
+	}
+	first, last := melting[0], melting[len(melting)/3] // before the Safe itself left
+	melted := new(big.Float).SetInt(new(big.Int).Sub(first.available, last.available))
+	pace := new(big.Float).Quo(melted, big.NewFloat(float64(last.at-first.at)))
+	for _, s := range melting {
+		above := new(big.Float).SetInt(new(big.Int).Sub(s.available, testbed.Ether(10)))
+		if s.left, _ = new(big.Float).Quo(above, pace).Float64(); s.left <= limit {
+			w.t.Logf("the clock said %.0f s when there were %.0f", said, s.left)
+			if said < 0.8*s.left || said > 1.05*limit {
+				w.t.Errorf("the clock said %.0f s when there were %.0f", said, s.left)
+			}
+			return
+		}
+	}
+	w.t.Error("it never came so far")
+}
+
+// A bot that has a role on the Safe gets it out without anybody, within three blocks of the price; what the role does not permit the
+// chain refuses, whoever has the bot's key.
+func TestOutByARole(t *testing.T) {
+	bed := testbed.Start(t, testbed.Anvil)
+	w := newTreasury(t, bed, true)
+	roles := w.aave.ExitRoles(w.safe, w.bot)
+	w.write(treasuryPlan, "CONDITION", "health_factor.vault < 1.1", "VIA", "via: role",
+		"ROLES", fmt.Sprintf("\n      roles: {module: %q, role: exit-bot, key: {kind: secret, address: %q, secret: %q}}", roles.Address.Hex(), w.bot.Hex(), "file:"+filepath.Join(w.keys, "bot")))
+	d, stop := running(t, lifeboat.WallClock{}, w.dir, w.data)
+	w.until(d, "a calm board", calm)
+	w.every = 6 * time.Second // half of what a block of Ethereum takes
+	fell := w.aave.PriceTo(w.aave.WETH, 1500).BlockNumber.Uint64()
+	w.until(d, "the end of the run", func(s api.Status) bool {
+		return len(s.Runs) == 0 && w.aave.Position(w.safe.Address).Debt.Sign() == 0
+	})
+	stop()
+	if p := w.aave.Position(w.safe.Address); p.Debt.Sign() != 0 || p.Collateral.Sign() != 0 {
+		t.Errorf("the Safe still has %+v", p)
+	}
+	for _, e := range journalOf(t, w.data) {
+		if r, ok := e.(lifeboat.Receipt); ok && r.Facts["block"] != "" {
+			left, err := strconv.ParseUint(r.Facts["block"], 10, 64)
+			if err != nil || left-fell >= 3 {
+				t.Errorf("the price fell in block %d, and it was out in block %s", fell, r.Facts["block"])
+			}
+			t.Logf("the price fell in block %d, and the Safe was out in block %d", fell, left)
+		}
+	}
+	stolen := w.aave.Pool.Do("withdraw", w.aave.WETH.Address, testbed.Max(), w.bot.Address)
+	var refused *testbed.Revert
+	if _, err := bed.Try(w.bot.Address, roles.By(stolen, testbed.OperationCall)); !errors.As(err, &refused) {
+		t.Errorf("the bot's key could send funds elsewhere: %v", err)
+	}
+}
+
 // tells how long each stage took, from the journal alone.
 func (w *treasury) tells(left time.Duration) {
 	w.t.Helper()
@@ -195,9 +328,11 @@ func (w *treasury) tells(left time.Duration) {
 	for at, e := range journalOf(w.t, w.data) {
 		switch e := e.(type) {
 		case lifeboat.Firing:
-			fired = at
+			if fired.IsZero() {
+				fired = at
+			}
 		case lifeboat.Intent:
-			if e.Message != nil && e.Message.Proposal != nil {
+			if e.Message != nil && e.Message.Proposal != nil && asked.IsZero() {
 				asked = at
 			}
 		case lifeboat.Answer:
