@@ -14,7 +14,7 @@ type Chain struct {
 	GasCeiling GasPrice `json:"gas_ceiling,omitempty"`
 	// UrgentCeiling is the same for exits that are urgent; 5 × gas_ceiling when absent.
 	UrgentCeiling GasPrice `json:"urgent_ceiling,omitempty"`
-	// Confirmations is how many blocks must lie on top of a transaction before it counts; what the chain is known to need when absent.
+	// Confirmations is how many blocks must lie on top of a transaction before it counts; 3 when absent.
 	Confirmations int `json:"confirmations,omitempty" plan:"range=1-10000"`
 	PerSecond     int `json:"per_second,omitempty" plan:"range=1-10000"` // requests that each node allows in a second; 20 when absent
 }

@@ -61,6 +61,11 @@ func notes(p *plan.Plan) []string {
 			all = append(all, fmt.Sprintf("trigger %q has neither cooldown nor clear_for: when it clears and fires anew, playbook %q sells a further share", t.Name, t.Playbook))
 		}
 	}
+	for _, x := range p.Dependencies {
+		if x.Chain != nil && x.Chain.Quorum < 2 {
+			all = append(all, fmt.Sprintf("chain %q: what one node says is believed, and acted on; name three that have nothing in common", x.Name))
+		}
+	}
 	all = append(all, p.Cautions()...)
 	unfed, _ := app.UnfedTriggers(p) // what does not compile was told as a fault
 	for _, u := range unfed {
