@@ -143,13 +143,17 @@ func TestWhatWasMissedIsCaughtUp(t *testing.T) {
 }
 
 // running starts a daemon; the function it returns stops it.
-func running(t *testing.T, clock lifeboat.Clock, planDir, dataDir string) (*app.Daemon, func()) {
+func running(t *testing.T, clock lifeboat.Clock, planDir, dataDir string, more ...func(*app.DaemonOptions)) (*app.Daemon, func()) {
 	t.Helper()
 	p, err := app.LoadPlan(planDir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := app.NewDaemon(context.Background(), app.DaemonOptions{Plan: p, PlanDir: planDir, DataDir: dataDir, Listen: "127.0.0.1:0", Version: "test", Clock: clock, People: io.Discard, Log: slog.New(slog.DiscardHandler)})
+	o := app.DaemonOptions{Plan: p, PlanDir: planDir, DataDir: dataDir, Listen: "127.0.0.1:0", Version: "test", Clock: clock, People: io.Discard, Log: slog.New(slog.DiscardHandler)}
+	for _, change := range more {
+		change(&o)
+	}
+	d, err := app.NewDaemon(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

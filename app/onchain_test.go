@@ -320,6 +320,36 @@ func TestOutByARole(t *testing.T) {
 	}
 }
 
+// In a sandbox an exit is planned and tried on the chain, signed by nobody's key and sent nowhere.
+func TestRehearsedExit(t *testing.T) {
+	bed := testbed.Start(t, testbed.Anvil)
+	w := newTreasury(t, bed, true)
+	w.write(treasuryPlan, "CONDITION", "health_factor.vault < 1.1", "VIA", "via: owners, by: signers", "ROLES", "")
+	if err := os.Remove(filepath.Join(w.keys, "relayer")); err != nil {
+		t.Fatal(err)
+	}
+	d, stop := running(t, lifeboat.WallClock{}, w.dir, w.data, func(o *app.DaemonOptions) { o.Sandbox = true })
+	w.until(d, "a calm board", calm)
+	w.aave.PriceTo(w.aave.WETH, 1500)
+	asked := w.until(d, "the owners' question", func(s api.Status) bool { return len(s.Questions) == 1 && s.Questions[0].Proposal != nil })
+	for i, person := range []string{"Bo", "Cy"} {
+		if err := w.signs(d, asked.Questions[0], w.safe.Owners[1+i], person); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.until(d, "the end of the run", func(s api.Status) bool { return len(s.Runs) == 0 })
+	stop()
+	if p := w.aave.Position(w.safe.Address); p.Debt.Sign() == 0 {
+		t.Error("the loan was repaid in a rehearsal")
+	}
+	for _, e := range journalOf(t, w.data) {
+		if r, ok := e.(lifeboat.Receipt); ok && strings.HasPrefix(r.Why, "rehearsed: ") {
+			return
+		}
+	}
+	t.Error("nothing says that it was a rehearsal")
+}
+
 // tells how long each stage took, from the journal alone.
 func (w *treasury) tells(left time.Duration) {
 	w.t.Helper()
