@@ -19,7 +19,7 @@ demo: build ## rehearse March 2020 on the brokerage example; report in out/demo
 	bin/lifeboat drill run covid-2020 --plan examples/brokerage --out $(OUT)/demo
 
 .PHONY: test
-test: peers tofu clef testbed lint ## check and test everything, with the race detector
+test: peers tofu clef btcd testbed lint ## check and test everything, with the race detector
 	$(GO) test -race -timeout 20m ./...
 
 .PHONY: peers
@@ -33,6 +33,10 @@ tofu: ## build OpenTofu from its modules, for the tests of terraform steps, wher
 .PHONY: clef
 clef: ## build clef, the signer that asks its owner, for the tests of signing
 	@test -x bin/clef || GOBIN=$(CURDIR)/bin $(GO) install github.com/ethereum/go-ethereum/cmd/clef@v1.16.8
+
+.PHONY: btcd
+btcd: ## build btcd, the Bitcoin node of the tests
+	@test -x bin/btcd || { cd tools/btcd && CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o ../../bin/btcd github.com/btcsuite/btcd; }
 
 .PHONY: testbed
 testbed: ## install the contracts, the node and the compiler of the tests on chain, where they are missing

@@ -138,7 +138,12 @@ type RPCError struct {
 
 func (e *RPCError) Error() string { return e.text }
 
-// Call asks for a method of JSON-RPC and reads its result into out. A result that is missing or null is an error.
+// NoResult is an answer without an error and without a result, which some methods mean.
+type NoResult struct{ text string }
+
+func (e *NoResult) Error() string { return e.text }
+
+// Call asks for a method of JSON-RPC and reads its result into out. A result that is missing or null is a [NoResult].
 func (n *Node) Call(ctx context.Context, step, method string, params []any, out any) error {
 	if params == nil {
 		params = []any{}
@@ -163,7 +168,7 @@ func (n *Node) Call(ctx context.Context, step, method string, params []any, out 
 		return &RPCError{Code: code, Message: message, text: n.Fault(step, "%s (code %s)", message, code).Error()}
 	}
 	if len(answer.Result) == 0 || string(answer.Result) == "null" {
-		return n.Fault(step, "the answer has no result")
+		return &NoResult{n.Fault(step, "the answer has no result").Error()}
 	}
 	if err := decode(answer.Result, out); err != nil {
 		return n.Fault(step, "the result is not what %s should say", method)

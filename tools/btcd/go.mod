@@ -2,6 +2,8 @@ module lifeboat/tools/btcd
 
 go 1.26.0
 
+// btcd, a Bitcoin node, for tests on a chain that is really running. make builds it from here; nothing of it is a part of lifeboat.
+
 tool github.com/btcsuite/btcd
 
 require (
