@@ -15,7 +15,6 @@ type sifted struct {
 	sieve *sieve
 	logs  []types.Log
 	seen  int // logs in the answer
-	bloom *types.Bloom
 }
 
 // topicsMax of a log; the machine has no more.

@@ -38,9 +38,8 @@ type node struct {
 	verified    time.Time  // when it last said that it is on our chain
 	batch       int        // how many requests it takes at once
 	byNumber    bool       // it cannot be asked for the state at a block's hash
-	noSimulator bool
-	noOverride  bool // it cannot estimate for a later time
-	noHeaders   bool // it has no eth_getHeaderByNumber
+	noOverride  bool       // it cannot estimate for a later time
+	noHeaders   bool       // it has no eth_getHeaderByNumber
 	head        uint64
 	latency     time.Duration
 	answers     uint64

@@ -31,7 +31,6 @@ type request struct {
 	ID     json.RawMessage   `json:"id"`
 	Method string            `json:"method"`
 	Params []json.RawMessage `json:"params"`
-	rest   json.RawMessage
 }
 
 // between is a node that fails: it stands before the real one and does to a request what it is told. An answer of its own goes
@@ -49,12 +48,6 @@ func (m *market) node(b *between) string {
 	server := httptest.NewServer(b)
 	m.t.Cleanup(server.Close)
 	return server.URL
-}
-
-func (b *between) set(change func(r *request) (answer string, cut, heard bool)) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.change = change
 }
 
 func (b *between) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -167,24 +167,6 @@ func (t *trail[T]) remove(block uint64) {
 	}
 }
 
-// state of a trail, whose values are written by the given function.
-func (t *trail[T]) state(c *state.Codec, value func(*state.Codec, *T)) {
-	n := c.Length(t.n)
-	if c.Reading() {
-		if n > len(t.places) {
-			c.Fail()
-			return
-		}
-		t.first, t.n = 0, n
-	}
-	for i := range n {
-		p := t.at(i)
-		c.Uint64(&p.block)
-		c.Time(&p.at)
-		value(c, &p.value)
-	}
-}
-
 // jump is how far a value lies above the mean of those before it, or below it where it is negative.
 func jump(t *trail[float64]) (value float64, known bool) {
 	if t.n < 2 {
