@@ -63,7 +63,7 @@ var arrows = map[string][]string{
 	"backtest/report":   {"prose", "watch/rule", "drill", "backtest"},
 
 	"statement":  {"prose"},
-	"act/canary": {},
+	"act/canary": {"plan"},
 
 	"chain":     {"prose", "secret"},
 	"custodian": {"chain", "prose", "act/venue/rest"},

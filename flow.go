@@ -165,14 +165,14 @@ func (f *Flow) do(ctx context.Context, at time.Time, events []Event) error {
 	return nil
 }
 
-// allowed asks for the authority behind an act, and whether an order may be sent to its account. Cancellations may: they
+// allowed asks for the authority behind an act, and whether something may be sent to its account. Cancellations may: they
 // take back what is there already. A key that is known is that of an order which a lost part of the journal sent: what a run
 // forms again of it is the same act, and was carried out.
 func (f *Flow) allowed(i Intent) error {
 	if i.Act == PlaceOrder && f.known[i.Key] {
 		return &Problem{Reason: "quarantined", What: fmt.Sprintf("the venue of %q has the order %s already: it was sent before the journal was restored", i.AccountOf(), i.Key), Money: "nothing was sent"}
 	}
-	if why, held := f.quarantine.Holds(i.AccountOf()); held && i.Act == PlaceOrder {
+	if why, held := f.quarantine.Holds(i.AccountOf()); held && i.Act != CancelOrder {
 		return &Problem{Reason: "quarantined", What: fmt.Sprintf("the account %q is in quarantine: %s", i.AccountOf(), why), Money: "nothing was sent"}
 	}
 	return f.Allow(i)

@@ -66,7 +66,7 @@ func (f *Flow) send(ctx context.Context, at time.Time, key Key) error {
 		return nil // its end has become known
 	}
 	u := f.open[i]
-	if _, held := f.quarantine.Holds(u.intent.AccountOf()); u.last.Lost || held && u.intent.Act == PlaceOrder {
+	if _, held := f.quarantine.Holds(u.intent.AccountOf()); u.last.Lost || held && u.intent.Act != CancelOrder {
 		return nil // a person is asked already, or nothing is sent there yet
 	}
 	if memory := f.Hands.Memory(u.intent); memory > 0 && at.Sub(u.written) > memory-clocksDiffer {

@@ -72,7 +72,7 @@ type Intent struct {
 	Step    string   `json:"step,omitempty"`
 	Order   *Order   `json:"order,omitempty"`
 	Cancel  Key      `json:"cancel,omitempty"`
-	Account string   `json:"account,omitempty"` // of the order to cancel
+	Account string   `json:"account,omitempty"` // of the order to cancel, or that a canary tries
 	Message *Message `json:"message,omitempty"`
 	Task    *Task    `json:"task,omitempty"`
 }

@@ -12,6 +12,7 @@ import (
 
 	"lifeboat"
 	"lifeboat/act/audit"
+	"lifeboat/act/canary"
 	"lifeboat/act/decide"
 	"lifeboat/act/decide/breaker"
 	"lifeboat/act/play"
@@ -44,6 +45,8 @@ type Parts struct {
 	Hands   lifeboat.Hands
 	// Nag says that people are told again until somebody acknowledges. In a drill they react when they do.
 	Nag bool
+	// Trials says that the plan's canaries make theirs. In a drill there is nothing remote that they could measure.
+	Trials bool
 	// Pinned are the playbooks of runs that a journal left open; their expressions may no longer stand in the plan.
 	Pinned []json.RawMessage
 }
@@ -58,8 +61,10 @@ type System struct {
 	Breaker *breaker.Breaker
 	Player  *play.Player
 	Audit   *audit.Audit
-	Ladder  *escalate.Ladder // nil where nobody nags
-	Flow    *lifeboat.Flow
+	// Canaries are nil where none makes trials.
+	Canaries *canary.Stage
+	Ladder   *escalate.Ladder // nil where nobody nags
+	Flow     *lifeboat.Flow
 	// Asked are the expressions on the board beside those of the triggers: what the steps of playbooks ask, of the plan's
 	// and of the pinned ones.
 	Asked []string
@@ -101,6 +106,15 @@ func Build(p Parts) (*System, error) {
 	if p.Nag {
 		system.Ladder = escalate.New(p.Plan)
 		system.Flow.Stages = append(system.Flow.Stages, system.Ladder)
+	}
+	if p.Trials {
+		system.Canaries, err = canary.NewStage(p.Plan, desk.Owners(), func() bool { return held.State() == lifeboat.Active })
+		if err != nil {
+			return nil, err
+		}
+	}
+	if system.Canaries != nil {
+		system.Flow.Stages = append(system.Flow.Stages, system.Canaries)
 	}
 	return system, nil
 }

@@ -235,7 +235,7 @@ func (d *Daemon) join(hands lifeboat.Hands) (err error) {
 		pinned = append(pinned, run.Content)
 	}
 	parts := LiveParts(d.DaemonOptions.Plan)
-	parts.Journal, parts.Hands, parts.Pinned, parts.Nag = tee{d}, hands, pinned, true
+	parts.Journal, parts.Hands, parts.Pinned, parts.Nag, parts.Trials = tee{d}, hands, pinned, true, true
 	if d.System, err = Build(parts); err != nil {
 		return err
 	}

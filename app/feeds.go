@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -54,6 +55,9 @@ func (d *Daemon) openStreams() error {
 	}
 	if len(venuesOf(d.DaemonOptions.Plan)) > 0 {
 		d.streams = append(d.streams, sessions{d})
+	}
+	if slices.ContainsFunc(d.DaemonOptions.Plan.Accounts, func(a plan.Account) bool { return a.Canary != nil }) {
+		d.streams = append(d.streams, latencies{d})
 	}
 	for _, name := range sorted(d.chains) {
 		d.streams = append(d.streams, d.chainSource(name))
@@ -226,6 +230,26 @@ func (s sessions) Run(ctx context.Context, deliver func([]lifeboat.Reading, []er
 	return ctx.Err()
 }
 
+// latencies says of each account with a canary how long money takes to leave it, as the series exit_latency.ACCOUNT.
+type latencies struct{ d *Daemon }
+
+// latencyTold is how often. While an exit is under way its latency grows, so there is always news.
+const latencyTold = 30 * time.Second
+
+// Seen is for sources that have something to catch up.
+func (latencies) Seen(lifeboat.Series, string, time.Time) {}
+
+func (l latencies) Run(ctx context.Context, deliver func([]lifeboat.Reading, []error)) error {
+	for ctx.Err() == nil {
+		now := l.d.Clock.Now()
+		if heard := l.d.Canaries.Readings(now); len(heard) > 0 {
+			deliver(heard, nil)
+		}
+		_ = l.d.Clock.Sleep(ctx, now.Add(latencyTold))
+	}
+	return ctx.Err()
+}
+
 // reached says whether an account's venue can be reached: 1, 0, or not known before the first call has ended. A simulated
 // broker always can.
 func (d *Daemon) reached(account string, now time.Time) (value float64, known bool) {
@@ -249,7 +273,7 @@ func (d *Daemon) reached(account string, now time.Time) (value float64, known bo
 func (d *Daemon) openPrices() error {
 	of := map[string][]plan.Feed{}
 	for _, f := range d.DaemonOptions.Plan.Feeds {
-		if f.Account != "" && !f.Session() {
+		if f.Account != "" && !f.Session() && !f.Canary() {
 			of[f.Account] = append(of[f.Account], f)
 		}
 	}

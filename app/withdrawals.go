@@ -22,7 +22,7 @@ func (d *Daemon) workers() (map[string]task.Worker, error) {
 		Open: func(ctx context.Context, a plan.Account) (venue.Withdrawer, string, error) {
 			return d.openWithdrawer(ctx, a, vault)
 		}})
-	all := map[string]task.Worker{withdraw.Planning: desk, withdraw.Applying: desk}
+	all := map[string]task.Worker{withdraw.Planning: desk, withdraw.Applying: desk, plan.TrialTask: desk}
 	exits, err := OpenExits(context.Background(), ExitOptions{Plan: d.DaemonOptions.Plan, Chains: d.chains, Vault: vault, Clock: d.Clock, DataDir: d.DataDir, Unsigned: d.Sandbox})
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func (d *Daemon) openWithdrawer(ctx context.Context, a plan.Account, vault *secr
 }
 
 // OwnAddresses are where withdrawals from an account may go: the addresses of the accounts that the plan's own withdraw steps
-// name, and no others.
+// and canaries name, and no others.
 func OwnAddresses(p *plan.Plan, account string) []venue.Address {
 	var own []venue.Address
 	for _, w := range p.Withdrawals() {

@@ -34,6 +34,7 @@ func (d *decoder) check(p *Plan) {
 	d.checkChains(p)
 	d.checkExits(p)
 	d.checkWithdraws(p)
+	d.checkCanaries(p)
 	d.checkWallets(p)
 }
 

@@ -38,7 +38,7 @@ func (d *decoder) checkFeeds(p *Plan) {
 	seen := map[[2]string]string{}
 	for i, f := range p.Feeds {
 		path := fmt.Sprintf("feeds[%d]", i)
-		if f.Session() || f.FromChain() && d.places.at[path].node == nil {
+		if f.Session() || f.Canary() || f.FromChain() && d.places.at[path].node == nil {
 			continue
 		}
 		switch {

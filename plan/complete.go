@@ -24,6 +24,7 @@ func (d *decoder) complete(p *Plan) {
 		if a.Connect != nil {
 			fill(&a.Connect.Every, Duration(time.Minute))
 		}
+		a.Canary.complete()
 		a.Recovery.complete()
 	}
 	for i := range p.Dependencies {
@@ -39,6 +40,9 @@ func (d *decoder) complete(p *Plan) {
 	for _, a := range p.Accounts {
 		if a.Remote() && a.Name != "" {
 			p.Feeds = append(p.Feeds, Feed{Series: "session." + a.Name, Account: a.Name, Source: a.Venue, Level: true})
+		}
+		if a.Canary != nil && a.Name != "" {
+			p.Feeds = append(p.Feeds, Feed{Series: latencyOf + a.Name, Account: a.Name, Source: "canary", Level: true})
 		}
 	}
 	p.completeChainFeeds()

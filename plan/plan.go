@@ -88,8 +88,10 @@ type Account struct {
 	Chain   string `json:"chain,omitempty" plan:"to=chain"` // the dependency of kind chain on which the address is
 	Safe    *Safe  `json:"safe,omitempty"`                  // how lifeboat works with a Safe
 	// Connect says how the venue is reached, where it is a real one.
-	Connect   *Connection `json:"connect,omitempty"`
-	DependsOn []string    `json:"depends_on,omitempty" plan:"to=register"` // names from the register that it cannot do without
+	Connect *Connection `json:"connect,omitempty"`
+	// Canary is a tiny withdrawal at set times, whose duration shows early that a venue runs dry. Who writes it permits it.
+	Canary    *Canary  `json:"canary,omitempty"`
+	DependsOn []string `json:"depends_on,omitempty" plan:"to=register"` // names from the register that it cannot do without
 	Recovery
 }
 

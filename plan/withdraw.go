@@ -22,7 +22,7 @@ func (p *Plan) WithdrawOrder(w Withdraw) (WithdrawOrder, error) {
 	return WithdrawOrder{w, to.Address}, nil
 }
 
-// Withdrawals are all that the playbooks of the plan may make; in a for_each, those for every holding.
+// Withdrawals are all that the playbooks and the canaries of the plan may make; in a for_each, those for every holding.
 func (p *Plan) Withdrawals() []Withdraw {
 	var all []Withdraw
 	var collect func(s Step)
@@ -38,6 +38,11 @@ func (p *Plan) Withdrawals() []Withdraw {
 	}
 	for _, b := range p.Playbooks {
 		Walk(b.Steps, collect)
+	}
+	for _, a := range p.Accounts {
+		if a.Canary != nil {
+			all = append(all, a.Canary.withdraw(a.Name))
+		}
 	}
 	return all
 }

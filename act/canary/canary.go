@@ -2,12 +2,12 @@
 // how long it took is compared with those before it. Reserves that run dry show here first, in exits that slow down or stop.
 //
 // [Canary] is a state machine without I/O: what happened goes in, with its time, and comes out as a [Finding] for people and as
-// a reading, exit_latency.VENUE in seconds, for triggers. While an exit is under way, or has failed, the reading grows with the
-// time since it was asked for: nobody has to wait for an end that may never come. [Runner] makes the trials over an interface,
-// each written down before it is made.
+// a reading, exit_latency.ACCOUNT in seconds, for triggers. While an exit is under way, or has failed, the reading grows with the
+// time since it was asked for: nobody has to wait for an end that may never come. [Stage] holds the canaries of a plan, as a
+// stage of the flow: it asks for the trials that are due and tells the owners when the alarm of an account turns.
 //
-// It moves money: a trial is an act like any other, and whoever wires it gives it the authority and the addresses. It does not
-// choose amounts, and tells nobody.
+// It moves no money: a trial is a task like any other, which needs authority, is written before it is made, and is made by
+// act/withdraw. What an account's trials say is a fold over the journal, so that a restart forgets none of them.
 package canary
 
 import (
@@ -177,7 +177,9 @@ func (c *Canary) judge(at time.Time, f Finding) (Alarm, string) {
 		return Refused, fmt.Sprintf("%s let no money out the last time: %s", f.Venue, c.why)
 	case known && c.open.Key == "" && f.Newest > limit:
 		return Slower, fmt.Sprintf("the newest exit from %s took %s, and the median of those before it is %s", f.Venue, short(f.Newest), short(usual))
-	case c.ended.IsZero() && c.open.Key == "":
+	case c.ended.IsZero() && c.open.Key != "":
+		return Calm, fmt.Sprintf("the first exit from %s has been under way for %s", f.Venue, short(f.Running))
+	case c.ended.IsZero():
 		return Blind, fmt.Sprintf("no exit from %s has been tried", f.Venue)
 	case c.open.Key == "" && at.Sub(c.ended) > 2*c.cfg.Every:
 		return Blind, fmt.Sprintf("no exit from %s has been tried for %s", f.Venue, short(at.Sub(c.ended)))

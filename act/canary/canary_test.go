@@ -1,8 +1,6 @@
 package canary
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -111,118 +109,5 @@ func TestNewRefuses(t *testing.T) {
 		if _, err := New(cfg); err == nil {
 			t.Errorf("%+v is taken", cfg)
 		}
-	}
-}
-
-// door is an exit by script: each call gets the next answer.
-type door struct {
-	clock  *clock
-	script []string // lost, absent, under way, out, shut
-	begun  map[lifeboat.Key]int
-	calls  []string
-}
-
-func (d *door) Begin(_ context.Context, key lifeboat.Key) (lifeboat.Receipt, error) {
-	d.begun[key]++
-	return d.next("begin", key)
-}
-
-func (d *door) Ask(_ context.Context, key lifeboat.Key) (lifeboat.Receipt, error) {
-	return d.next("ask", key)
-}
-
-func (d *door) next(call string, key lifeboat.Key) (lifeboat.Receipt, error) {
-	answer := d.script[0]
-	d.script = d.script[1:]
-	d.calls = append(d.calls, call+" "+answer)
-	switch answer {
-	case "lost":
-		return lifeboat.Receipt{}, errors.New("connection lost")
-	case "absent":
-		return lifeboat.Receipt{}, fmt.Errorf("ask: %w", lifeboat.ErrAbsent)
-	case "out":
-		return lifeboat.Receipt{Key: key, Status: lifeboat.Performed}, nil
-	case "shut":
-		return lifeboat.Receipt{Key: key, Status: lifeboat.NotPerformed, Why: "withdrawals are suspended"}, nil
-	}
-	return lifeboat.Receipt{Key: key, Status: lifeboat.Accepted}, nil
-}
-
-type clock struct{ now time.Time }
-
-func (c *clock) Now() time.Time { return c.now }
-func (c *clock) Sleep(ctx context.Context, until time.Time) error {
-	c.now = until
-	return ctx.Err()
-}
-
-// A trial is written before it is made, made once unless it provably never arrived, and found again by another process.
-func TestRunner(t *testing.T) {
-	clk := &clock{now: noon}
-	d := &door{clock: clk, begun: map[lifeboat.Key]int{}, script: []string{"lost", "lost", "absent", "under way", "under way", "out", "shut"}}
-	var journal []Event
-	start := func() *Runner {
-		c, err := New(Config{Venue: "kraken", Every: time.Hour, Late: time.Hour})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range journal {
-			c.Apply(e)
-		}
-		return &Runner{Canary: c, Exit: d, Clock: clk, Write: func(e Event) error {
-			if e.Step == Began && len(d.calls) > 0 && d.begun[e.Key] > 0 {
-				t.Error("a trial was made before it was written")
-			}
-			journal = append(journal, e)
-			return nil
-		}}
-	}
-	r := start()
-	for i := 0; len(d.script) > 0 && i < 500; i++ {
-		if i == 3 {
-			r = start() // a crash
-		}
-		next, err := r.Turn(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		clk.now = next
-	}
-	want := "begin lost,ask lost,ask absent,begin under way,ask under way,ask out,begin shut"
-	if got := strings.Join(d.calls, ","); got != want {
-		t.Errorf("called %s", got)
-	}
-	if len(journal) != 4 || journal[1].Step != Ended || journal[1].At.Sub(journal[0].At) != 40*time.Second || journal[2].At.Sub(journal[0].At) != time.Hour || journal[3].Step != Failed || journal[0].Key == journal[2].Key {
-		t.Errorf("written %+v", journal)
-	}
-	if f := r.Canary.Find(clk.now); f.Alarm != Refused || !strings.Contains(f.Text, "suspended") {
-		t.Errorf("found %+v", f)
-	}
-}
-
-// What cannot be written is not made, and what is heard comes at every turn.
-func TestRunnerWritesFirst(t *testing.T) {
-	clk := &clock{now: noon}
-	c, err := New(Config{Venue: "kraken", Every: time.Hour, Late: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := &door{begun: map[lifeboat.Key]int{}, script: []string{"under way"}}
-	full := errors.New("disk full")
-	r := &Runner{Canary: c, Exit: d, Clock: clk, Write: func(Event) error { return full }}
-	if err := r.Run(t.Context()); !errors.Is(err, full) || len(d.calls) != 0 {
-		t.Errorf("ended with %v after %v", err, d.calls)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	heard := 0
-	r.Write = func(Event) error { return nil }
-	r.Hear = func(reading lifeboat.Reading, f Finding) {
-		if heard++; reading.Series != "exit_latency.kraken" || f.Venue != "kraken" {
-			t.Errorf("heard %+v, %+v", reading, f)
-		}
-		cancel()
-	}
-	if err := r.Run(ctx); !errors.Is(err, context.Canceled) || heard != 1 {
-		t.Errorf("ended with %v after %d readings", err, heard)
 	}
 }

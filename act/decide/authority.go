@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"lifeboat"
 	"lifeboat/act/approve"
+	"lifeboat/plan"
 )
 
 // Allow says whether anybody with authority stands behind an intent, and whether the breaker lets it pass. Every act passes
@@ -32,6 +34,9 @@ func (d *Desk) backed(i lifeboat.Intent) error {
 		if i.Act == lifeboat.SendMessage || i.Act == lifeboat.CancelOrder {
 			return nil // a question or a word of lifeboat's own, or what the breaker takes back
 		}
+		if i.Act == lifeboat.PerformTask && i.Task != nil && i.Task.Kind == plan.TrialTask {
+			return d.backedTrial(i)
+		}
 		return denied("nobody decided the %s %s", i.Act, i.Key)
 	}
 	r := d.run(i.Run)
@@ -44,6 +49,21 @@ func (d *Desk) backed(i lifeboat.Intent) error {
 		return denied("nobody started run %s", i.Run)
 	case i.Act == lifeboat.PlaceOrder && !d.plan.Tradable(i.Order.Account):
 		return denied("the plan does not let lifeboat trade in account %q", i.Order.Account)
+	}
+	return nil
+}
+
+// backedTrial asks for the canary behind a trial: the owner permitted it by writing this account, amount and address into the
+// plan in force, and nothing else. Nothing is tried while the breaker is not active.
+func (d *Desk) backedTrial(i lifeboat.Intent) error {
+	permitted, written := d.plan.Trial(i.Account)
+	switch {
+	case !written:
+		return denied("the plan has no canary for the account %q", i.Account)
+	case !bytes.Equal(permitted.Spec, i.Task.Spec):
+		return denied("the canary of %q in the plan is another one than what is to be tried", i.Account)
+	case d.Breaker != nil && d.Breaker.State() != lifeboat.Active:
+		return &lifeboat.Problem{Reason: "halted", What: fmt.Sprintf("the breaker is %s, and a canary waits until it is active", d.Breaker.State()), Money: "nothing was sent"}
 	}
 	return nil
 }

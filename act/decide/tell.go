@@ -10,7 +10,7 @@ import (
 // told adds a message to the owner for every decision and every end of an incident: what fired is never only in the
 // journal. A question is a message already.
 func (d *Desk) told(at time.Time, events []lifeboat.Event) []lifeboat.Event {
-	to := d.owner()
+	to := d.Owners()
 	if len(to) == 0 {
 		return events
 	}
@@ -23,8 +23,8 @@ func (d *Desk) told(at time.Time, events []lifeboat.Event) []lifeboat.Event {
 	return events
 }
 
-// owner is whoever has that role in the plan; everybody when nobody has.
-func (d *Desk) owner() []string {
+// Owners are whoever has that role in the plan; everybody when nobody has.
+func (d *Desk) Owners() []string {
 	to := d.names("owner")
 	if len(to) == 0 {
 		for _, p := range d.plan.People {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shopspring/decimal"
+
 	"lifeboat"
 	"lifeboat/act/task"
 	"lifeboat/act/venue"
@@ -41,6 +43,28 @@ func (d *Desk) apply(ctx context.Context, key lifeboat.Key, a plan.Account, p pr
 		return no("%s; nothing was withdrawn, and a new plan wants a new yes", worse)
 	}
 	return r.ask(ctx)
+}
+
+// trial asks for the withdrawal of a canary, at the fee of the day. One that may have been asked for before is never given up
+// only because the venue cannot be reached.
+func (d *Desk) trial(ctx context.Context, key lifeboat.Key, a plan.Account, s step, so task.Progress) lifeboat.Receipt {
+	r := &request{Desk: d, key: key, account: a, so: so, taken: so.Facts[number]}
+	for pause := askFirst; ; pause = min(2*pause, askMost) {
+		var terms venue.Terms
+		err := d.at(ctx, a, func(v venue.Withdrawer, name string) (err error) {
+			r.name = name
+			terms, err = v.Terms(ctx, of(s.WithdrawOrder, s.Amount, decimal.Zero).withdrawal())
+			return err
+		})
+		switch {
+		case err == nil:
+			return d.apply(ctx, key, a, of(s.WithdrawOrder, s.Amount, terms.Fee), so)
+		case !so.Again:
+			return transient(no("%s could not be asked, and nothing was withdrawn: %s", r.called(), prose.OneLine(err.Error())))
+		case d.Clock.Sleep(ctx, d.Clock.Now().Add(pause)) != nil:
+			return r.unfinished()
+		}
+	}
 }
 
 // worse says what has changed since the yes, to the owner's cost; "" when nothing has.

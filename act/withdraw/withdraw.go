@@ -1,10 +1,12 @@
 // Package withdraw gets money out of a venue, to addresses of the owner's own and to no others: the two tasks of a withdraw step,
-// and the small trial withdrawals of the canary.
+// and the trial of a canary, which is both in one.
 //
 // It is a worker of the crew in act/task. The first task (withdraw-plan) only reads: what is free, what the venue keeps, whether
 // it lets the asset out at all, and then says in words what would leave and what would arrive, with a hash over all of it. The
 // second one (withdraw-apply) asks for that very withdrawal under the key of its intent. If anything has become worse than what
 // was shown, nothing is asked for and a new plan wants a new yes.
+// A trial wants no yes beside the plan's own entry: it is refused unless it is word for word what the plan in force says, and
+// the fee is what the venue wants at the time.
 //
 // A withdrawal is asked for at most once per key. That the venue has taken it is kept in the task's note before anything else,
 // so that a process after this one never takes it for lost because the venue does not list it yet. When an answer is lost the
@@ -16,6 +18,7 @@
 package withdraw
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -109,6 +112,12 @@ func (d *Desk) Prepare(key lifeboat.Key, t lifeboat.Task) (task.Work, error) {
 	}
 	if err := d.owns(s.WithdrawOrder); err != nil {
 		return task.Work{}, err
+	}
+	if t.Kind == plan.TrialTask {
+		if written, is := d.Plan.Trial(s.Account); !is || !bytes.Equal(written.Spec, t.Spec) {
+			return task.Work{}, fmt.Errorf("the plan in force has another canary for %s, or none", s.Account)
+		}
+		return task.Work{Do: func(ctx context.Context, so task.Progress) lifeboat.Receipt { return d.trial(ctx, key, a, s, so) }}, nil
 	}
 	if t.Kind == Planning {
 		return task.Work{Limit: planTime, Do: func(ctx context.Context, _ task.Progress) lifeboat.Receipt { return d.plan(ctx, a, s) }}, nil
