@@ -73,6 +73,7 @@ func secretsOf(at *url.URL) *strings.Replacer {
 			hide(value)
 		}
 	}
+	hide(at.User.Username()) // which is the key itself with some
 	if password, ok := at.User.Password(); ok && password != "" {
 		pairs = append(pairs, password, "…")
 	}
