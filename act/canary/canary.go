@@ -71,6 +71,19 @@ type Finding struct {
 	Running         time.Duration // of the trial under way; 0 for none
 }
 
+// InAWord says how things stand.
+func (f Finding) InAWord() string {
+	switch {
+	case f.Alarm != Calm:
+		return string(f.Alarm)
+	case f.Running > 0:
+		return "under way"
+	case f.Ended == 0:
+		return "not tried yet"
+	}
+	return "as usual"
+}
+
 // Canary of one venue. Applying the same events gives the same state; an event that cannot be is left out.
 type Canary struct {
 	cfg   Config

@@ -2,13 +2,10 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"lifeboat"
-	"lifeboat/act/canary"
 	"lifeboat/app"
 )
 
@@ -26,7 +23,7 @@ refused, or none tried for long. It asks no venue and tries nothing.
 			if err != nil {
 				return err
 			}
-			stage, err := canary.NewStage(p, nil, func() bool { return false })
+			stage, err := app.Canaries(c.Context(), p, dataDir)
 			if err != nil {
 				return err
 			}
@@ -34,45 +31,13 @@ refused, or none tried for long. It asks no venue and tries nothing.
 				fmt.Fprintln(c.OutOrStdout(), "no account of the plan has a canary")
 				return nil
 			}
-			reader, err := app.ReadJournal(c.Context(), dataDir)
-			if err != nil {
-				return err
+			for _, f := range stage.Find(lifeboat.WallClock{}.Now()) {
+				fmt.Fprintf(c.OutOrStdout(), "%s  %s: %s\n", f.Venue, f.InAWord(), f.Text)
 			}
-			defer reader.Close()
-			for entry, err := range reader.Entries(c.Context(), 1) {
-				if err != nil {
-					return err
-				}
-				if entry.Word == (lifeboat.Instant{}).Word() {
-					continue
-				}
-				event, err := entry.Event()
-				if err != nil {
-					return err
-				}
-				stage.Apply(entry.At, event)
-			}
-			tellCanaries(c.OutOrStdout(), stage, lifeboat.WallClock{}.Now())
 			return nil
 		},
 	}
 	c.Flags().StringVar(&planDir, "plan", ".", "`DIR` of the plan")
 	c.Flags().StringVar(&dataDir, "data", "lifeboat-data", "data `DIR` of the daemon")
 	return c
-}
-
-func tellCanaries(w io.Writer, stage *canary.Stage, at time.Time) {
-	for _, f := range stage.Find(at) {
-		state := string(f.Alarm)
-		switch {
-		case f.Alarm != canary.Calm:
-		case f.Running > 0:
-			state = "under way"
-		case f.Ended == 0:
-			state = "not tried yet"
-		default:
-			state = "as usual"
-		}
-		fmt.Fprintf(w, "%s  %s: %s\n", f.Venue, state, f.Text)
-	}
 }
