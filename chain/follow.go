@@ -123,10 +123,10 @@ func (c *Chain) Follow(ctx context.Context, from Checkpoint, filter Filter, take
 				return fmt.Errorf("follow %s: %w", c.network.Name, gap)
 			}
 			f.troubled(err)
-			news = nil
-		default:
-			f.trouble = false
+			c.await(ctx, nil, f.pause) // what failed would fail again at the next word of a node
+			continue
 		}
+		f.trouble, f.pause = false, 0
 		c.await(ctx, news, c.pollEvery())
 	}
 	return ctx.Err()
@@ -138,13 +138,19 @@ type follower struct {
 	sieve   *sieve
 	at      Checkpoint
 	take    func(Step) error
-	oldest  uint64 // of the blocks that are remembered no more
-	refused error  // what take said
-	trouble bool   // the last round failed, and was told
+	oldest  uint64        // of the blocks that are remembered no more
+	refused error         // what take said
+	trouble bool          // the last round failed, and was told
+	pause   time.Duration // until the next round, after one that failed
 }
+
+// againAfter is how soon a failed round is tried again at first; then twice as long each time, up to what a calm chain waits. Nodes
+// are behind for a moment in every reorganisation, and that is no time to look away.
+const againAfter = 500 * time.Millisecond
 
 // troubled logs the first of a row of failures.
 func (f *follower) troubled(err error) {
+	f.pause = min(max(2*f.pause, againAfter), f.c.pollEvery())
 	if !f.trouble {
 		f.c.log.Warn("the head of a chain cannot be followed; asking again", "chain", f.c.network.Name, "error", err)
 	}

@@ -303,6 +303,31 @@ func TestHeadsOverWebSockets(t *testing.T) {
 	stop()
 }
 
+// TestAPushThatCameTooEarly is of a node that tells of a head and is behind it for a moment, as in a reorganisation: nothing is pushed
+// again, and it is not waited for the next poll.
+func TestAPushThatCameTooEarly(t *testing.T) {
+	world := chaintest.New(1)
+	for range 5 {
+		world.Mine()
+	}
+	node := chaintest.Serve(t, world)
+	c := open(t, chain.Config{ID: 1, Poll: time.Hour, Nodes: []chain.Node{{URL: node.Socket()}}})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go c.Run(ctx)
+	var r recorder
+	stop := follow(t, c, &r, chain.Filter{})
+	wait(t, "the head is told", func() bool { return r.last() == world.Head().Hash })
+	wait(t, "it is subscribed", func() bool { return node.Asked("eth_subscribe") > 0 })
+	node.Misbehave(chaintest.Faults{Lag: 3})
+	asked := node.Asked("eth_getBlockByNumber")
+	world.Mine()
+	wait(t, "it is asked and is behind", func() bool { return node.Asked("eth_getBlockByNumber") > asked })
+	node.Misbehave(chaintest.Faults{})
+	wait(t, "the new head is told", func() bool { return r.last() == world.Head().Hash })
+	stop()
+}
+
 func TestCheckpointsThatCannotBe(t *testing.T) {
 	for _, text := range []string{`{"blocks":[{"number":1},{"number":3}]}`, `{"blocks":7}`, `{"blocks":[` + strings.Repeat(`{"number":1},`, 300) + `{"number":1}]}`} {
 		var p chain.Checkpoint

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"lifeboat"
 	"lifeboat/chain"
 	"lifeboat/testbed"
@@ -166,6 +168,10 @@ func TestRealReorg(t *testing.T) {
 		w.value("upgraded.Bank", 1)
 		bed.Reorg(6)
 		bed.Mine(2)
+		slot, err := bed.Client.StorageAt(t.Context(), bank.Address, slots[0].slot, nil)
+		if err != nil || common.BytesToAddress(slot) == bank.V2.Address {
+			t.Fatal("the upgrade is still there, so nothing is proved", err)
+		}
 		w.value("upgraded.Bank", 0)
 		w.until("reorg.Ethereum", func(r lifeboat.Reading) bool { return r.Value >= 1 })
 	})
