@@ -68,6 +68,8 @@ type Daemon struct {
 	venues    []*paper.Venue     // those simulated here
 	couriers  []*courier.Courier // to the real ones
 	rehearsed api.Rehearsed
+	exits     *Exits
+	outlooks  atomic.Pointer[[]api.Exit] // of the last look at all exits
 	ledgers   []io.Closer
 	listener  net.Listener
 	token     string
@@ -339,6 +341,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	group.Go(func() error { return d.loop(ctx) })
 	group.Go(func() error { return d.watchKillFile(ctx) })
 	group.Go(func() error { return d.watchFence(ctx) })
+	group.Go(func() error { return d.watchExits(ctx) })
 	d.work(ctx, group)
 	for _, c := range d.couriers {
 		group.Go(func() error { return c.Run(ctx) })

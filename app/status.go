@@ -27,7 +27,7 @@ func (d *Daemon) Status() api.Status {
 func (d *Daemon) publish(at time.Time) {
 	s := api.Status{
 		At: at, Portfolio: d.record.Plan.Name, PlanHash: d.record.Plan.Hash, Since: d.started, Currency: d.Book.Currency(),
-		Triggers: []api.Trigger{}, Series: []api.Series{}, Runs: []api.Run{}, Questions: []api.Question{}, Held: []api.Held{}, Venues: []api.Venue{}, Sandbox: d.Sandbox, Endpoints: []api.Endpoint{}, Channels: []api.Channel{},
+		Triggers: []api.Trigger{}, Series: []api.Series{}, Runs: []api.Run{}, Questions: []api.Question{}, Held: []api.Held{}, Venues: []api.Venue{}, Sandbox: d.Sandbox, Endpoints: []api.Endpoint{}, Channels: []api.Channel{}, Exits: []api.Exit{},
 		Orders: d.Flow.Open(), Feeds: append([]api.FeedProblem{}, d.feeds...), Journal: api.Journal{Entries: d.record.Entries},
 	}
 	if head, ok := d.store.Head(); ok {
@@ -61,6 +61,9 @@ func (d *Daemon) publish(at time.Time) {
 	if !d.rehearsed.At.IsZero() {
 		last := d.rehearsed
 		s.Rehearsed = &last
+	}
+	if found := d.outlooks.Load(); found != nil {
+		s.Exits = *found
 	}
 	d.tell(&s)
 	d.status.Store(&s)

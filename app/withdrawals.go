@@ -23,13 +23,14 @@ func (d *Daemon) workers() (map[string]task.Worker, error) {
 			return d.openWithdrawer(ctx, a, vault)
 		}})
 	all := map[string]task.Worker{withdraw.Planning: desk, withdraw.Applying: desk, plan.TrialTask: desk}
-	exits, err := OpenExits(context.Background(), ExitOptions{Plan: d.DaemonOptions.Plan, Chains: d.chains, Vault: vault, Clock: d.Clock, DataDir: d.DataDir, Unsigned: d.Sandbox})
+	var err error
+	d.exits, err = OpenExits(context.Background(), ExitOptions{Plan: d.DaemonOptions.Plan, Chains: d.chains, Vault: vault, Clock: d.Clock, DataDir: d.DataDir, Unsigned: d.Sandbox})
 	if err != nil {
 		return nil, err
 	}
-	var way task.Worker = exits.Worker()
+	var way task.Worker = d.exits.Worker()
 	if d.Sandbox {
-		way = rehearsed{exits.Worker()}
+		way = rehearsed{d.exits.Worker()}
 	}
 	for _, kind := range exit.Kinds {
 		all[kind] = way

@@ -52,6 +52,15 @@ func (d *Desk) fuel(ctx context.Context, p Prepared) (fuel, error) {
 	return f, nil
 }
 
+// Payable says why nobody here could pay for an exit now.
+func (d *Desk) Payable(ctx context.Context, p Prepared) error {
+	if d.Signers[p.Sender] == nil {
+		return fmt.Errorf("nobody here holds the key of %s, which is to pay the gas", p.Sender.Hex())
+	}
+	_, err := d.fuel(ctx, p)
+	return err
+}
+
 // lacks is what the sender would need more to have the reserve.
 func (d *Desk) lacks(f fuel) *big.Int {
 	reserve := new(big.Int).Mul(f.each, big.NewInt(int64(d.Policy.Reserve)))

@@ -58,6 +58,11 @@ func (k *Kits) Prepare(ctx context.Context, d *Desk, o Order) (Kit, error) {
 		return Kit{}, err
 	}
 	kept := safe.Kept{Tx: p.Tx, Hash: p.Hash, Prepared: p.At, For: p.What}
+	before, err := k.Store.Get(p.Tx.Chain, p.Tx.Safe, p.Hash)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Kit{}, err
+	}
+	kept.Signatures = before.Signatures // the same transaction, prepared once more, is signed already
 	content, err := json.Marshal(p)
 	if err == nil {
 		err = durable.Write(k.file(p.Hash), content)
@@ -91,14 +96,35 @@ func (k *Kits) List(chain uint64, of common.Address) (all []Kit, err error) {
 	return all, nil
 }
 
-func (k *Kits) kit(kept safe.Kept) (Kit, error) {
-	content, err := os.ReadFile(k.file(kept.Hash))
+// Get a kit by its hash. When there is none, the error is [fs.ErrNotExist].
+func (k *Kits) Get(hash common.Hash) (Kit, error) {
+	p, err := k.promised(hash)
 	if err != nil {
 		return Kit{}, err
 	}
-	var p Prepared
+	kept, err := k.Store.Get(p.Tx.Chain, p.Tx.Safe, hash)
+	if err != nil {
+		return Kit{}, err
+	}
+	return k.kit(kept)
+}
+
+// promised is what was kept of a kit besides its signatures.
+func (k *Kits) promised(hash common.Hash) (p Prepared, err error) {
+	content, err := os.ReadFile(k.file(hash))
+	if err != nil {
+		return p, err
+	}
 	if err := json.Unmarshal(content, &p); err != nil {
-		return Kit{}, fmt.Errorf("read a kit: %w", err)
+		return p, fmt.Errorf("read a kit: %w", err)
+	}
+	return p, nil
+}
+
+func (k *Kits) kit(kept safe.Kept) (Kit, error) {
+	p, err := k.promised(kept.Hash)
+	if err != nil {
+		return Kit{}, err
 	}
 	if p.Hash != kept.Hash || p.Tx.Hash() != kept.Hash {
 		return Kit{}, errors.New("read a kit: what was promised belongs to another transaction")
@@ -159,29 +185,42 @@ func (d *Desk) Status(ctx context.Context, kit Kit, maxAge time.Duration) (Statu
 	return s, nil
 }
 
-// Ready finds a kit of a Safe for an exit, by what it does, that is armed; and otherwise says of the newest why it is not.
-func (k *Kits) Ready(ctx context.Context, d *Desk, of common.Address, what string, maxAge time.Duration) (Kit, error) {
+// ErrNoKit says that nothing was prepared for an exit.
+var ErrNoKit = errors.New("nothing was signed beforehand")
+
+// Find a kit of a Safe for an exit, by what it does, that is armed; or else the newest, and why it is not. An error is [ErrNoKit] when
+// there is none.
+func (k *Kits) Find(ctx context.Context, d *Desk, of common.Address, what string, maxAge time.Duration) (newest Kit, is Status, err error) {
 	all, err := k.List(d.Chain.ID().Uint64(), of)
 	if err != nil {
-		return Kit{}, err
+		return Kit{}, Status{}, err
 	}
-	var why error
 	for _, kit := range all {
 		if kit.Prepared.What != what {
 			continue
 		}
 		status, err := d.Status(ctx, kit, maxAge)
-		switch {
-		case err != nil:
-			return Kit{}, err
-		case status.Is == Armed:
-			return kit, nil
-		case why == nil:
-			why = fmt.Errorf("the kit that was signed for it is %s%s", status.Is, because(status.Why))
+		if err != nil || status.Is == Armed {
+			return kit, status, err
+		}
+		if is.Is == "" {
+			newest, is = kit, status
 		}
 	}
-	if why == nil {
-		why = fmt.Errorf("nothing was signed beforehand to %s", what)
+	if is.Is == "" {
+		return Kit{}, Status{}, fmt.Errorf("%w to %s", ErrNoKit, what)
 	}
-	return Kit{}, why
+	return newest, is, nil
+}
+
+// Ready finds a kit that is armed; and otherwise says of the newest why it is not.
+func (k *Kits) Ready(ctx context.Context, d *Desk, of common.Address, what string, maxAge time.Duration) (Kit, error) {
+	kit, status, err := k.Find(ctx, d, of, what, maxAge)
+	if err == nil && status.Is != Armed {
+		err = fmt.Errorf("the kit that was signed for it is %s%s", status.Is, because(status.Why))
+	}
+	if err != nil {
+		return Kit{}, err
+	}
+	return kit, nil
 }

@@ -188,7 +188,7 @@ func (d *Desk) share(ctx context.Context, o plan.ExitOrder, do protocol.Deed, to
 	return part, nil
 }
 
-// told is the exit in one phrase.
+// told is the exit in one phrase. A kit is found by it, so how much of what goes where is in it.
 func told(o plan.ExitOrder) string {
 	text := ""
 	for i, do := range o.Do {
@@ -200,11 +200,26 @@ func told(o plan.ExitOrder) string {
 		}
 		text += do
 	}
+	switch {
+	case o.Amount.IsPositive():
+		text += " " + o.Amount.String()
+	case o.Fraction > 0 && o.Fraction < 1:
+		text += fmt.Sprintf(" %s of", o.Fraction)
+	}
 	for i, symbol := range o.Assets {
 		text += map[bool]string{true: " ", false: ", "}[i == 0] + symbol
 	}
+	if o.Into != "" {
+		text += " into " + o.Into
+	}
 	if o.Protocol != "" {
 		text += " in " + o.Protocol
+	}
+	if o.Through != "" {
+		text += " through " + o.Through
+	}
+	if o.To != "" && o.To != o.Account {
+		text += " to " + o.To
 	}
 	return text
 }

@@ -29,6 +29,9 @@ func (d *Desk) show(p Prepared, way protocol.Plan, t tried, f fuel) []string {
 	return append(lines, d.costs(p, f)...)
 }
 
+// Reads says in words what was prepared does, read back from its bytes alone.
+func (d *Desk) Reads(p Prepared) []string { return p.Tx.Words(d.names(p)) }
+
 // names are what the plan calls addresses and tokens, for whoever reads a transaction back.
 func (d *Desk) names(p Prepared) safe.Names {
 	return safe.Names{

@@ -98,21 +98,8 @@ func (w *Worker) plan(ctx context.Context, d *Desk, key lifeboat.Key, s step) li
 		}
 		return r
 	}
-	sender, err := w.Sender(s.Account, s.Via == "role")
-	if err != nil {
-		return no(err)
-	}
-	var oracle protocol.Oracle
-	if w.Oracle != nil {
-		oracle = w.Oracle(s.Chain)
-	}
-	way, err := WayOut(s.ExitOrder, d.Symbol, oracle)
-	if err != nil {
-		return no(err)
-	}
-	order, err := d.OrderOf(ctx, s.ExitOrder, way, sender)
+	order, err := w.Order(ctx, s.ExitOrder)
 	if err == nil {
-		order.Batch = w.Batch
 		var p Prepared
 		if p, err = w.prepare(ctx, d, order, s.Via == "presigned"); err == nil {
 			return planned(key, p)
@@ -122,6 +109,29 @@ func (w *Worker) plan(ctx context.Context, d *Desk, key lifeboat.Key, s step) li
 		return lifeboat.Receipt{Key: key, Status: lifeboat.Performed, Why: "there is nothing to get out", Facts: map[string]string{"changes": "false"}}
 	}
 	return no(err)
+}
+
+// Order of an exit of the plan, as the desk of its chain takes it.
+func (w *Worker) Order(ctx context.Context, o plan.ExitOrder) (Order, error) {
+	d := w.Desk(o.Chain)
+	if d == nil {
+		return Order{}, fmt.Errorf("there is no way to the chain %s here", o.Chain)
+	}
+	sender, err := w.Sender(o.Account, o.Via == "role")
+	if err != nil {
+		return Order{}, err
+	}
+	var oracle protocol.Oracle
+	if w.Oracle != nil {
+		oracle = w.Oracle(o.Chain)
+	}
+	way, err := WayOut(o, d.Symbol, oracle)
+	if err != nil {
+		return Order{}, err
+	}
+	order, err := d.OrderOf(ctx, o, way, sender)
+	order.Batch = w.Batch
+	return order, err
 }
 
 // prepare works an exit out, or takes the one that was signed beforehand.
@@ -134,7 +144,7 @@ func (w *Worker) prepare(ctx context.Context, d *Desk, o Order, presigned bool) 
 		return Prepared{}, err
 	}
 	kit.Prepared.Words = append([]string{fmt.Sprintf("%s, as its owners signed it on %s; it was tried again and ends as promised:", o.What, kit.Prepared.At.UTC().Format("2 January 2006"))},
-		kit.Prepared.Tx.Words(d.names(kit.Prepared))...)
+		d.Reads(kit.Prepared)...)
 	return kit.Prepared, nil
 }
 

@@ -64,7 +64,7 @@ keeps the evidence.
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(helpCommand())
-	root.AddCommand(initCommand(), checkCommand(), fmtCommand(), schemaCommand(), drillCommand(), backtestCommand(), preflightCommand(), feasibleCommand(), serveCommand(),
+	root.AddCommand(initCommand(), checkCommand(), fmtCommand(), schemaCommand(), drillCommand(), backtestCommand(), preflightCommand(), feasibleCommand(), exitsCommand(), serveCommand(),
 		statusCommand(), answerCommand(), questionCommand(), runsCommand(), breakerCommand(), factorCommand(), tierCommand(), ackCommand(), notifyCommand(), silenceCommand(), releaseCommand(), preauthoriseCommand(), revokeCommand(),
 		incidentCommand(), logCommand(), journalCommand(), coverageCommand(), ruleCommand(), evalCommand(), historyCommand(), riskCommand(),
 		importCommand(), positionsCommand(), syncCommand(), paperCommand(), canaryCommand())

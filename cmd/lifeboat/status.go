@@ -165,6 +165,11 @@ func tellStatus(w io.Writer, s api.Status) {
 		tellVenue(w, v)
 	}
 	tellRehearsed(w, s.Rehearsed)
+	for _, e := range s.Exits {
+		if !app.ExitState(e.State).Good() {
+			fmt.Fprintf(w, "exit: %s, step %s, is %s since %s%s (lifeboat exits status)\n", e.Playbook, e.Step, app.ExitState(e.State).Told(), stamp(e.Since), prose.After(": ", strings.Join(e.Why, "; ")))
+		}
+	}
 	if s.Missed != "" {
 		fmt.Fprintf(w, "%s (lifeboat coverage)\n", s.Missed)
 	}

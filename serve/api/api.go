@@ -65,6 +65,7 @@ type Status struct {
 	Feeds     []FeedProblem `json:"feed_problems"`
 	Venues    []Venue       `json:"venues" doc:"real ones, and whether they can be reached"`
 	Rehearsed *Rehearsed    `json:"rehearsed" doc:"the daily pre-flight of every playbook; null before the first"`
+	Exits     []Exit        `json:"exits" doc:"steps that leave something on a chain, as the daily look found them; empty before the first"`
 	Sandbox   bool          `json:"sandbox,omitempty" doc:"every account trades with a simulated broker"`
 	Nodes     []Node        `json:"nodes" doc:"of chains, and what they know"`
 	Endpoints []Endpoint    `json:"endpoints" doc:"of dependencies that have more than one"`
@@ -129,6 +130,18 @@ type Rehearsed struct {
 	Fails   []string  `json:"fails,omitempty" doc:"playbooks that would not go through"`
 	Drift   []string  `json:"drift,omitempty" doc:"what they would do otherwise than the day before, in sentences"`
 	Problem string    `json:"problem,omitempty"`
+}
+
+// Exit is a step of a playbook that leaves something on a chain, and whether it would go through.
+type Exit struct {
+	Playbook string    `json:"playbook"`
+	Step     string    `json:"step"`
+	Account  string    `json:"account"`
+	Via      string    `json:"via" enum:"owners,role,presigned"`
+	State    string    `json:"state" enum:"passes,armed,nothing,unsigned,stale,fails,unknown"`
+	Why      []string  `json:"why,omitempty"`
+	At       time.Time `json:"at" doc:"of the last look"`
+	Since    time.Time `json:"since" doc:"of the first look that found this state, by this daemon"`
 }
 
 // Venue of an account, and the way to it.

@@ -1,0 +1,117 @@
+package app_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"lifeboat"
+	"lifeboat/app"
+	"lifeboat/serve/api"
+	"lifeboat/testbed"
+)
+
+// An exit is tried, prepared and signed on a quiet day, goes stale when the Safe goes on, is prepared anew, and when the price falls
+// it is carried out with nobody there.
+func TestSignedBeforehand(t *testing.T) {
+	bed := testbed.Start(t, testbed.Anvil)
+	w := newTreasury(t, bed, true)
+	w.write(treasuryPlan, "CONDITION", "health_factor.vault < 1.1", "VIA", "via: presigned", "ROLES", "")
+	p, err := app.LoadPlan(w.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exits, end, err := app.ExitsAlone(t.Context(), p, w.dir, w.data, nil, lifeboat.WallClock{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	step := app.ExitSteps(p, "leave")[0]
+	tried := exits.Simulate(t.Context(), step)
+	for _, say := range []string{"repay", "withdraw", "Lend"} {
+		if text := strings.Join(tried.Words, "\n"); tried.State != app.ExitPasses || !strings.Contains(text, say) {
+			t.Fatalf("%s %q does not say %q:\n%s", tried.State, tried.Why, say, text)
+		}
+	}
+	state := func(want, why string) app.Outlook {
+		t.Helper()
+		o := exits.Look(t.Context(), step)
+		if string(o.State) != want || !strings.Contains(strings.Join(o.Why, "; "), why) {
+			t.Fatalf("it is %s %q instead of %s %q", o.State, o.Why, want, why)
+		}
+		return o
+	}
+	prepare := func(again, wantKept bool) common.Hash {
+		t.Helper()
+		kit, _, kept, err := exits.Prepare(t.Context(), step, again)
+		if err != nil || kept != wantKept {
+			t.Fatalf("kept %v %v", kept, err)
+		}
+		return kit.Prepared.Hash
+	}
+	sign := func(hash common.Hash, by testbed.Account) error {
+		signature, err := crypto.Sign(hash[:], by.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		owner, _, err := exits.Sign(t.Context(), hash, signature)
+		if err == nil && owner != by.Address {
+			t.Errorf("%s signed, and it says %s", by.Hex(), owner.Hex())
+		}
+		return err
+	}
+
+	state("unsigned", "nothing was prepared")
+	first := prepare(false, false)
+	state("unsigned", "0 of 2")
+	if err := sign(first, bed.Accounts[8]); lifeboat.KindOf(err) != lifeboat.Denied {
+		t.Errorf("a stranger's signature: %v", err)
+	}
+	if err := sign(first, w.safe.Owners[1]); err != nil {
+		t.Fatal(err)
+	}
+	state("unsigned", "1 of 2")
+	if prepare(false, true) != first || prepare(true, false) != first {
+		t.Error("the same transaction has another hash")
+	}
+	state("unsigned", "1 of 2") // what was signed counts still
+	if err := sign(first, w.safe.Owners[2]); err != nil {
+		t.Fatal(err)
+	}
+	if o := state("armed", ""); o.Signed != 2 || o.Hash != first.Hex() {
+		t.Errorf("%+v", o)
+	}
+
+	w.safe.Exec(w.aave.USDC.Do("approve", w.aave.Pool.Address, testbed.Units(1, 6)), testbed.OperationCall)
+	state("stale", "nonce")
+	second := prepare(false, false)
+	for _, owner := range w.safe.Owners[:2] {
+		if err := sign(second, owner); err != nil {
+			t.Fatal(err)
+		}
+	}
+	state("armed", "")
+
+	d, stop := running(t, lifeboat.WallClock{}, w.dir, w.data)
+	w.until(d, "a calm board", calm)
+	s := w.until(d, "a look at the exits", func(s api.Status) bool { return len(s.Exits) == 1 && s.Exits[0].State == "armed" })
+	if e := s.Exits[0]; e.Step != "out" || e.Since.IsZero() {
+		t.Errorf("%+v", e)
+	}
+	w.aave.PriceTo(w.aave.WETH, 1500)
+	w.until(d, "the end of the run", func(s api.Status) bool {
+		return len(s.Runs) == 0 && w.aave.Position(w.safe.Address).Debt.Sign() == 0
+	})
+	stop()
+	if p := w.aave.Position(w.safe.Address); p.Debt.Sign() != 0 || p.Collateral.Sign() != 0 {
+		t.Errorf("the Safe still has %+v", p)
+	}
+	for _, e := range journalOf(t, w.data) {
+		if a, ok := e.(lifeboat.Answer); ok {
+			t.Errorf("%s was asked", a.By)
+		}
+	}
+	state("nothing", "")
+}
