@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"lifeboat"
+	"lifeboat/act/approve"
 	"lifeboat/act/exit"
 	"lifeboat/chain"
 	"lifeboat/chain/protocol"
@@ -178,53 +180,79 @@ func (e *Exits) outlook(s ExitStep, words []string, err error) Outlook {
 	return o
 }
 
+// A Kit is an exit that was prepared for its owners to sign, as people see it.
+type Kit struct {
+	approve.Hashes           // what a wallet shows
+	Prepared       time.Time // when it was planned and tried
+	Kept           bool      // it was there, and is good still
+	Signed, Needed int
+	Words          []string
+	Payload        json.RawMessage // what a wallet is given
+}
+
+func kitOf(k exit.Kit, words []string, kept bool) Kit {
+	p := k.Prepared
+	return Kit{approve.HashesOf(p.Tx), p.At, kept, len(k.Kept.Signatures), p.Threshold, words, p.Tx.Payload()}
+}
+
 // Prepare makes a kit for a step whose owners sign beforehand. One that is armed, or waits for signatures, is kept unless another is
 // asked for.
-func (e *Exits) Prepare(ctx context.Context, s ExitStep, again bool) (kit exit.Kit, words []string, kept bool, err error) {
+func (e *Exits) Prepare(ctx context.Context, s ExitStep, again bool) (Kit, error) {
 	ctx, cancel := context.WithTimeout(ctx, outlookMax)
 	defer cancel()
 	desk, order, err := e.order(ctx, s)
 	if err != nil {
-		return kit, nil, false, err
+		return Kit{}, err
 	}
 	if !again {
 		kit, status, err := e.Kits.Find(ctx, desk, order.Safe, order.What, 0)
 		if err == nil && status.Is != exit.Stale {
-			return kit, desk.Reads(kit.Prepared), true, nil
+			return kitOf(kit, desk.Reads(kit.Prepared), true), nil
 		}
 		if err != nil && !errors.Is(err, exit.ErrNoKit) {
-			return kit, nil, false, err
+			return Kit{}, err
 		}
 	}
-	kit, err = e.Kits.Prepare(ctx, desk, order)
-	return kit, kit.Prepared.Words, false, err
+	kit, err := e.Kits.Prepare(ctx, desk, order)
+	if err != nil {
+		return Kit{}, err
+	}
+	return kitOf(kit, kit.Prepared.Words, false), nil
 }
 
-// Sign adds what an owner's wallet made of a kit, and says by whom it is and how the kit stands then.
-func (e *Exits) Sign(ctx context.Context, hash common.Hash, signature []byte) (by common.Address, status exit.Status, err error) {
+// Signed says by whom a signature is that was kept, and how its kit stands then.
+type Signed struct {
+	By             common.Address
+	State          ExitState
+	Why            []string
+	Signed, Needed int
+}
+
+// Sign adds what an owner's wallet made of a kit.
+func (e *Exits) Sign(ctx context.Context, hash common.Hash, signature []byte) (Signed, error) {
 	ctx, cancel := context.WithTimeout(ctx, outlookMax)
 	defer cancel()
 	kit, err := e.Kits.Get(hash)
 	if err != nil {
-		return by, status, err
+		return Signed{}, err
 	}
 	desk := e.deskOf(kit.Prepared.Tx.Chain)
 	if desk == nil {
-		return by, status, fmt.Errorf("the plan has no Safe that acts on the chain with the number %d", kit.Prepared.Tx.Chain)
+		return Signed{}, fmt.Errorf("the plan has no Safe that acts on the chain with the number %d", kit.Prepared.Tx.Chain)
 	}
 	good, faults, err := desk.Signatures(ctx, kit.Prepared, [][]byte{signature})
 	switch {
 	case err != nil:
-		return by, status, err
+		return Signed{}, err
 	case len(good) == 0:
-		return by, status, &lifeboat.Problem{Reason: "factor", What: "the signature was not kept: " + faults[0], Money: "nothing was sent",
+		return Signed{}, &lifeboat.Problem{Reason: "factor", What: "the signature was not kept: " + faults[0], Money: "nothing was sent",
 			Next: "sign what lifeboat exits typed-data prints, with the key of an owner"}
 	}
 	if kit.Kept, err = e.Kits.Store.Sign(kit.Prepared.Tx.Chain, kit.Prepared.Tx.Safe, hash, good[0]); err != nil {
-		return by, status, err
+		return Signed{}, err
 	}
-	status, err = desk.Status(ctx, kit, 0)
-	return good[0].Owner, status, err
+	status, err := desk.Status(ctx, kit, 0)
+	return Signed{good[0].Owner, ExitState(status.Is), status.Why, status.Signed, status.Needed}, err
 }
 
 func (e *Exits) deskOf(chain uint64) *exit.Desk {
@@ -261,16 +289,20 @@ func ExitsAlone(ctx context.Context, p *plan.Plan, planDir, dataDir string, allo
 	return e, end, nil
 }
 
-// KitOf a data directory, by its hash.
-func KitOf(dataDir string, hash common.Hash) (exit.Kit, error) {
+// KitOf a data directory, by its hash. When there is none, the error is [fs.ErrNotExist].
+func KitOf(dataDir string, hash common.Hash) (Kit, error) {
 	if _, err := os.Stat(dataDir); err != nil {
-		return exit.Kit{}, err
+		return Kit{}, err
 	}
 	kits, err := exit.OpenKits(dataDir)
 	if err != nil {
-		return exit.Kit{}, err
+		return Kit{}, err
 	}
-	return kits.Get(hash)
+	kit, err := kits.Get(hash)
+	if err != nil {
+		return Kit{}, err
+	}
+	return kitOf(kit, nil, true), nil
 }
 
 // watchExits looks at all exits at the start and once a day, and sooner when a chain did not answer. The flow does not wait for it.

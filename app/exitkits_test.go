@@ -45,20 +45,20 @@ func TestSignedBeforehand(t *testing.T) {
 	}
 	prepare := func(again, wantKept bool) common.Hash {
 		t.Helper()
-		kit, _, kept, err := exits.Prepare(t.Context(), step, again)
-		if err != nil || kept != wantKept {
-			t.Fatalf("kept %v %v", kept, err)
+		kit, err := exits.Prepare(t.Context(), step, again)
+		if err != nil || kit.Kept != wantKept {
+			t.Fatalf("kept %v %v", kit.Kept, err)
 		}
-		return kit.Prepared.Hash
+		return common.HexToHash(kit.Hash)
 	}
 	sign := func(hash common.Hash, by testbed.Account) error {
 		signature, err := crypto.Sign(hash[:], by.Key)
 		if err != nil {
 			t.Fatal(err)
 		}
-		owner, _, err := exits.Sign(t.Context(), hash, signature)
-		if err == nil && owner != by.Address {
-			t.Errorf("%s signed, and it says %s", by.Hex(), owner.Hex())
+		signed, err := exits.Sign(t.Context(), hash, signature)
+		if err == nil && signed.By != by.Address {
+			t.Errorf("%s signed, and it says %s", by.Hex(), signed.By.Hex())
 		}
 		return err
 	}

@@ -15,8 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"lifeboat"
-	"lifeboat/act/approve"
-	"lifeboat/act/exit"
 	"lifeboat/app"
 	"lifeboat/plan"
 	"lifeboat/prose"
@@ -118,7 +116,7 @@ the hash that the wallet shows with HASH, and sign.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "%s\n", kit.Prepared.Tx.Payload())
+			fmt.Fprintf(c.OutOrStdout(), "%s\n", kit.Payload)
 			return nil
 		}}
 	o.dataFlag(c)
@@ -238,31 +236,30 @@ func (o exitsOptions) prepare(c *cobra.Command, args []string) error {
 		return notFound("no exit is signed beforehand", "write via: presigned in an exit step; the others need no kit")
 	}
 	for _, s := range steps {
-		kit, words, kept, err := e.Prepare(c.Context(), s, o.again)
+		kit, err := e.Prepare(c.Context(), s, o.again)
 		if err != nil {
 			return &lifeboat.Problem{Reason: "exit-unready", What: fmt.Sprintf("no kit was prepared for step %s in %s: %v", s.Step, s.Playbook, err), Money: "nothing was sent",
 				Next: "lifeboat exits simulate tries every exit", Err: err}
 		}
-		o.tellKit(c.OutOrStdout(), s, kit, words, kept)
+		o.tellKit(c.OutOrStdout(), s, kit)
 	}
 	return nil
 }
 
 // tellKit says what is to be signed, and how.
-func (o exitsOptions) tellKit(w io.Writer, s app.ExitStep, kit exit.Kit, words []string, kept bool) {
+func (o exitsOptions) tellKit(w io.Writer, s app.ExitStep, kit app.Kit) {
 	is := "prepared"
-	if kept {
-		is = "the kit of " + stamp(kit.Prepared.At) + " is good still (another one with --again)"
+	if kit.Kept {
+		is = "the kit of " + stamp(kit.Prepared) + " is good still (another one with --again)"
 	}
-	hashes := approve.HashesOf(kit.Prepared.Tx)
 	fmt.Fprintf(w, "%s, step %s: %s\n", s.Playbook, s.Step, is)
-	for _, line := range words {
+	for _, line := range kit.Words {
 		fmt.Fprintf(w, "  %s\n", line)
 	}
-	fmt.Fprintf(w, "  hash    %s\n  domain  %s\n  message %s\n  nonce   %d of the Safe %s\n", hashes.Hash, hashes.Domain, hashes.Message, hashes.Nonce, hashes.Safe)
-	fmt.Fprintf(w, "signed by %d of %d owners; each signs what this prints, and gives back what the wallet made of it:\n", len(kit.Kept.Signatures), kit.Prepared.Threshold)
-	fmt.Fprintf(w, "  lifeboat exits typed-data %s --data %s > exit.json\n", hashes.Hash, o.data)
-	fmt.Fprintf(w, "  lifeboat exits sign %s --signature @FILE --plan %s --data %s\n", hashes.Hash, o.plan, o.data)
+	fmt.Fprintf(w, "  hash    %s\n  domain  %s\n  message %s\n  nonce   %d of the Safe %s\n", kit.Hash, kit.Domain, kit.Message, kit.Nonce, kit.Safe)
+	fmt.Fprintf(w, "signed by %d of %d owners; each signs what this prints, and gives back what the wallet made of it:\n", kit.Signed, kit.Needed)
+	fmt.Fprintf(w, "  lifeboat exits typed-data %s --data %s > exit.json\n", kit.Hash, o.data)
+	fmt.Fprintf(w, "  lifeboat exits sign %s --signature @FILE --plan %s --data %s\n", kit.Hash, o.plan, o.data)
 }
 
 func (o exitsOptions) sign(c *cobra.Command, text string) error {
@@ -286,17 +283,17 @@ func (o exitsOptions) sign(c *cobra.Command, text string) error {
 		return err
 	}
 	defer end()
-	by, status, err := e.Sign(c.Context(), kit.Prepared.Hash, signature)
+	status, err := e.Sign(c.Context(), common.HexToHash(kit.Hash), signature)
 	if err != nil {
 		return err
 	}
-	who := by.Hex()
+	who := status.By.Hex()
 	for _, person := range p.People {
-		if slices.Contains(p.Wallets(person.Name), by) {
+		if slices.Contains(p.Wallets(person.Name), status.By) {
 			who = person.Name + ", " + who
 		}
 	}
-	fmt.Fprintf(c.OutOrStdout(), "signed by %s; it has %d of %d and is %s\n", who, status.Signed, status.Needed, status.Is)
+	fmt.Fprintf(c.OutOrStdout(), "signed by %s; it has %d of %d and is %s\n", who, status.Signed, status.Needed, status.State)
 	for _, why := range status.Why {
 		fmt.Fprintf(c.OutOrStdout(), "  no  %s\n", why)
 	}
@@ -304,13 +301,13 @@ func (o exitsOptions) sign(c *cobra.Command, text string) error {
 }
 
 // kit by its hash, as it was printed.
-func (o exitsOptions) kit(c *cobra.Command, text string) (exit.Kit, error) {
+func (o exitsOptions) kit(c *cobra.Command, text string) (app.Kit, error) {
 	b, err := hex.DecodeString(strings.TrimPrefix(text, "0x"))
 	if err != nil || len(b) != common.HashLength {
-		return exit.Kit{}, usage(c, fmt.Sprintf("a hash is 0x and 64 hex digits, not %q", text))
+		return app.Kit{}, usage(c, fmt.Sprintf("a hash is 0x and 64 hex digits, not %q", text))
 	}
 	if err := isDirectory(o.data); err != nil {
-		return exit.Kit{}, err
+		return app.Kit{}, err
 	}
 	kit, err := app.KitOf(o.data, common.BytesToHash(b))
 	if errors.Is(err, fs.ErrNotExist) {
