@@ -95,13 +95,19 @@ func (p *Plan) contractSeries(x Dependency, tokens []Holding, level func(string,
 		}
 	}
 	switch x.Contract.Adapter {
-	case "aave-v3", "compound-v3":
+	case "aave-v3":
 		level("frozen", x.Name)
 		level("parameters", x.Name)
 		markets("utilisation", "withdrawable", "tvl", "outflow", "large_withdrawal")
-	case "uniswap-v2", "uniswap-v3":
+	case "compound-v3":
+		markets("utilisation", "withdrawable", "tvl", "outflow", "large_withdrawal")
+	case "uniswap-v2":
 		level("imbalance", x.Name)
 		markets("tvl", "outflow", "large_withdrawal")
+	case "uniswap-v3":
+		if x.Contract.Addresses["pool"] != "" { // the manager itself keeps nothing
+			markets("tvl", "outflow", "large_withdrawal")
+		}
 	case "erc-4626":
 		level("share_price", x.Name)
 		markets("tvl", "outflow", "large_withdrawal")

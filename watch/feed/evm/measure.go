@@ -203,7 +203,7 @@ func (s *Source) oracle(block chain.Block, says []protocol.Measure, said protoco
 func (s *Source) poolPrice(of *Contract, says []protocol.Measure) (price float64, known bool) {
 	for _, said := range says {
 		first, second, pair := strings.Cut(said.Symbol, "/")
-		if said.Name != protocol.Price || !pair {
+		if said.Name != protocol.Price || !pair || !strings.EqualFold(first, of.Prices) && !strings.EqualFold(second, of.Prices) {
 			continue
 		}
 		rate, other := said.Value, second
@@ -247,6 +247,8 @@ func (s *Source) adapters() {
 			s.measured = append(s.measured, measured{Measurer: protocol.NewVault(c.Name, c.Address), of: c})
 		case "lido":
 			s.measured = append(s.measured, measured{Measurer: protocol.NewLido(c.Name, c.Address, c.Addresses["wsteth"], c.Addresses["withdrawal_queue"]), of: c})
+		case "uniswap-v3":
+			s.measured = append(s.measured, measured{Measurer: protocol.NewUniswapV3(c.Name, c.Address, oracle), of: c})
 		case "uniswap-v2":
 			s.measured = append(s.measured, measured{Measurer: protocol.NewUniswapV2(c.Name, c.Addresses["router"], c.Address, oracle), of: c})
 		}

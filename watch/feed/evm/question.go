@@ -242,12 +242,19 @@ func (s *Source) askCustody(name string, t *token, holder common.Address) {
 // askKeepers prepares what pools and vaults keep of the plan's tokens; a market of Aave's keeps it elsewhere, and is asked where.
 func (s *Source) askKeepers() {
 	for _, c := range s.Contracts {
+		var holder common.Address
 		switch c.Adapter {
-		case "compound-v3", "uniswap-v2", "uniswap-v3", "erc-4626":
-			for _, t := range s.Tokens {
-				if s.keepers[keeper{t.Address, c.Address}] == nil {
-					s.askCustody(c.Name, s.tokens[t.Address], c.Address)
-				}
+		case "compound-v3", "uniswap-v2", "erc-4626":
+			holder = c.Address
+		case "uniswap-v3":
+			holder = c.Addresses["pool"]
+		}
+		if holder == (common.Address{}) {
+			continue
+		}
+		for _, t := range s.Tokens {
+			if s.keepers[keeper{t.Address, holder}] == nil {
+				s.askCustody(c.Name, s.tokens[t.Address], holder)
 			}
 		}
 	}

@@ -33,7 +33,7 @@ dependencies:
   - {name: Lend, kind: protocol, contract: {adapter: proxy, chain: Ethereum, address: "0x3333333333333333333333333333333333333333"}}
   - {name: Votes, kind: protocol, contract: {adapter: governor, chain: Ethereum, address: "0x4444444444444444444444444444444444444444", addresses: {timelock: "0x5555555555555555555555555555555555555555"}}}
   - {name: Drainer, kind: other, contract: {adapter: proxy, chain: Ethereum, address: "0x7777777777777777777777777777777777777777"}}
-  - {name: Vault, kind: protocol, contract: {adapter: uniswap-v3, chain: Ethereum, address: "0x8888888888888888888888888888888888888888"}}
+  - {name: Vault, kind: protocol, contract: {adapter: uniswap-v3, chain: Ethereum, address: "0x1212121212121212121212121212121212121212", addresses: {pool: "0x8888888888888888888888888888888888888888"}}}
 holdings:
   - {symbol: USDC, account: vault, quantity: 1, class: stablecoin, token: "0x6666666666666666666666666666666666666666"}
 `
@@ -47,6 +47,7 @@ var (
 	usdc     = common.HexToAddress("0x6666666666666666666666666666666666666666")
 	drainer  = common.HexToAddress("0x7777777777777777777777777777777777777777")
 	keeping  = common.HexToAddress("0x8888888888888888888888888888888888888888")
+	manager  = common.HexToAddress("0x1212121212121212121212121212121212121212")
 	stranger = common.HexToAddress("0x9999999999999999999999999999999999999999")
 )
 
@@ -154,6 +155,9 @@ func (w *watch) value(series string, want float64) lifeboat.Reading {
 func net(t *testing.T, nodes int) (*chaintest.Chain, *chain.Chain, []*chaintest.Node) {
 	t.Helper()
 	fake := chaintest.New(1)
+	// The manager of the pools knows no position of the vault.
+	fake.Call(manager, contract.ERC20.BalanceOf.Pack(vault), chaintest.Result{Data: contract.ERC20.BalanceOf.Returns(new(big.Int))})
+	fake.Call(manager, contract.UniswapV3.Factory.Pack(), chaintest.Result{Data: contract.UniswapV3.Factory.Returns(stranger)})
 	config := chain.Config{ID: 1, Network: chain.Network{BlockTime: 40 * time.Millisecond}}
 	var all []*chaintest.Node
 	for range nodes {
