@@ -34,6 +34,7 @@ var arrows = map[string][]string{
 	"act/approve":    {"plan", "prose", "act/safe"},
 	"act/decide":     {"plan", "act/approve"},
 	"act/audit":      {"plan"},
+	"act/custody":    {"plan", "prose", "act/safe"},
 	"act/play":       {"plan", "session", "prose", "act/approve"},
 	"act/task":       {"plan", "prose", "durable"},
 	"act/exit":       {"plan", "prose", "durable", "chain", "act/safe", "act/task"},
@@ -56,7 +57,7 @@ var arrows = map[string][]string{
 	"drill/feasible": {"plan", "prose", "act/approve"},
 	"drill/convert":  {"session", "risk", "drill/scenario"},
 	"examples":       {},
-	"cmd/lifeboat":   {"plan", "prose", "session", "risk", "watch", "keep", "talk", "serve", "app", "drill", "backtest", "examples", "statement"},
+	"cmd/lifeboat":   {"plan", "prose", "session", "risk", "watch", "act/custody", "keep", "talk", "serve", "app", "drill", "backtest", "examples", "statement"},
 
 	"backtest":          {"plan", "session", "prose", "watch", "keep", "app", "drill"},
 	"backtest/disaster": {},

@@ -54,6 +54,8 @@ var Reasons = map[Reason]struct {
 		"Approve the exit in advance, ask fewer or faster people, keep less where the window is short, or write down that one stays."},
 	"exit-unready": {Denied, "At least one exit of a playbook would not go through as the chain stands now, or its kit lacks signatures or is stale. Nothing was sent; this was only tried.",
 		"Each exit says why. Prepare a stale kit anew, let its owners sign, top up the key that pays, or change the step."},
+	"custody": {Denied, "The register of keys is not as the plan wants it: a key that nobody has seen, a backup that is missing or was never tried, a Safe whose owners or threshold are others than written. Nothing was sent; this was only read.",
+		"Each finding says what it is about. Mend it in the world first, then in the plan; an owner of a Safe who is not in the plan is urgent."},
 	"quarantined": {Denied, "What the journal says of the account may be older than what its venue knows: lifeboat was started again, restored or promoted, and the two were not compared yet, or the comparison found orders that the journal does not know.",
 		"lifeboat status says what was found; lifeboat release lets orders go again."},
 	"fenced": {Conflict, "Another lifeboat has taken over the journal while this one was out of reach. This one may not write any more, so it does not act any more.",

@@ -36,6 +36,7 @@ func (d *decoder) check(p *Plan) {
 	d.checkWithdraws(p)
 	d.checkCanaries(p)
 	d.checkWallets(p)
+	d.checkCustody(p)
 }
 
 // walk visits every text of the plan that was read, with its path and rules.

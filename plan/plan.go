@@ -87,6 +87,8 @@ type Account struct {
 	Address string `json:"address,omitempty"`
 	Chain   string `json:"chain,omitempty" plan:"to=chain"` // the dependency of kind chain on which the address is
 	Safe    *Safe  `json:"safe,omitempty"`                  // how lifeboat works with a Safe
+	// Custody of a wallet or Safe: who has its keys, and where their backups are kept.
+	Custody *Custody `json:"custody,omitempty"`
 	// Connect says how the venue is reached, where it is a real one.
 	Connect *Connection `json:"connect,omitempty"`
 	// Canary is a tiny withdrawal at set times, whose duration shows early that a venue runs dry. Who writes it permits it.

@@ -67,7 +67,7 @@ keeps the evidence.
 	root.AddCommand(initCommand(), checkCommand(), fmtCommand(), schemaCommand(), drillCommand(), backtestCommand(), preflightCommand(), feasibleCommand(), exitsCommand(), serveCommand(),
 		statusCommand(), answerCommand(), questionCommand(), runsCommand(), breakerCommand(), factorCommand(), tierCommand(), ackCommand(), notifyCommand(), silenceCommand(), releaseCommand(), preauthoriseCommand(), revokeCommand(),
 		incidentCommand(), logCommand(), journalCommand(), coverageCommand(), ruleCommand(), evalCommand(), historyCommand(), riskCommand(),
-		importCommand(), positionsCommand(), syncCommand(), paperCommand(), canaryCommand())
+		importCommand(), positionsCommand(), custodyCommand(), syncCommand(), paperCommand(), canaryCommand())
 	for _, c := range append(root.Commands(), root) {
 		refuseUnknown(c)
 	}
