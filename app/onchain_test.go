@@ -103,7 +103,7 @@ func (w *treasury) write(text string, more ...string) {
 func (w *treasury) until(d *app.Daemon, what string, is func(api.Status) bool) api.Status {
 	w.t.Helper()
 	patience := time.Now().Add(2 * time.Minute)
-	for next := time.Now(); time.Now().Before(patience); time.Sleep(50 * time.Millisecond) {
+	for next := time.Now().Add(w.every); time.Now().Before(patience); time.Sleep(50 * time.Millisecond) {
 		if s := d.Status(); is(s) {
 			return s
 		}
@@ -295,7 +295,7 @@ func TestOutByARole(t *testing.T) {
 		"ROLES", fmt.Sprintf("\n      roles: {module: %q, role: exit-bot, key: {kind: secret, address: %q, secret: %q}}", roles.Address.Hex(), w.bot.Hex(), "file:"+filepath.Join(w.keys, "bot")))
 	d, stop := running(t, lifeboat.WallClock{}, w.dir, w.data)
 	w.until(d, "a calm board", calm)
-	w.every = 6 * time.Second // half of what a block of Ethereum takes
+	w.every = 12 * time.Second // as on Ethereum
 	fell := w.aave.PriceTo(w.aave.WETH, 1500).BlockNumber.Uint64()
 	w.until(d, "the end of the run", func(s api.Status) bool {
 		return len(s.Runs) == 0 && w.aave.Position(w.safe.Address).Debt.Sign() == 0
