@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lifeboat"
+	"lifeboat/act/task"
 	"lifeboat/plan"
 	"lifeboat/session"
 	"lifeboat/watch/rule"
@@ -75,6 +76,11 @@ func TestOrderOutlivesThePlan(t *testing.T) {
 	order := lifeboat.Order{ID: "k", Account: "broker", Symbol: "SPY"}
 	d := &Daemon{DaemonOptions: DaemonOptions{DataDir: t.TempDir(), People: t.Output(), Log: slog.New(slog.DiscardHandler),
 		Plan: &plan.Plan{Portfolio: plan.Portfolio{BaseCurrency: "USD", Calendar: "nyse"}}}}
+	var err error
+	if d.crew, err = task.Open(task.Options{Plan: d.DaemonOptions.Plan, DataDir: d.DataDir}); err != nil {
+		t.Fatal(err)
+	}
+	defer d.crew.Close()
 	d.record.Orders = []RecordedOrder{{Order: order, Receipt: lifeboat.Receipt{Key: "k", Status: lifeboat.Accepted}}}
 	desk, err := d.openVenues()
 	if err != nil {
