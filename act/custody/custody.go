@@ -126,11 +126,10 @@ func (j *judge) look(k Known) {
 
 func (j *judge) signers(c plan.Custody, signed map[common.Address]time.Time) {
 	for _, s := range c.Signers {
-		last, proof := plan.Day(s.Seen)
-		if proof = false; s.Wallet != "" {
-			if at, ok := signed[common.HexToAddress(s.Wallet)]; ok && at.After(last) {
-				last, proof = at, true
-			}
+		last, _ := plan.Day(s.Seen)
+		proof := false
+		if at, ok := signed[common.HexToAddress(s.Wallet)]; ok && s.Wallet != "" && at.After(last) {
+			last, proof = at, true
 		}
 		one := Signer{Signer: s, Proof: proof}
 		if !last.IsZero() {
