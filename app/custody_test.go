@@ -31,6 +31,7 @@ accounts:
     custody:
       threshold: 2
       restored: 2026-05-01
+      handlers: ["HANDLER"]
       signers:
         - {who: Ada, wallet: "ADA", seen: 2026-11-01}
         - {who: Bo, wallet: "BO", seen: 2026-11-01}
@@ -46,7 +47,7 @@ func TestCustodyOnChain(t *testing.T) {
 	owners := bed.Accounts[1:4]
 	s := bed.Safe(owners, 2)
 	dir := t.TempDir()
-	text := strings.NewReplacer("CHAINID", bed.ChainID.String(), "NODE", bed.WS, "NOSAFE", bed.Accounts[7].Hex(), "SAFE", s.Address.Hex(),
+	text := strings.NewReplacer("CHAINID", bed.ChainID.String(), "NODE", bed.WS, "NOSAFE", bed.Accounts[7].Hex(), "HANDLER", s.Handler.Address.Hex(), "SAFE", s.Address.Hex(),
 		"ADA", owners[0].Hex(), "BO", owners[1].Hex(), "CY", owners[2].Hex()).Replace(keysPlan)
 	if err := os.WriteFile(filepath.Join(dir, "plan.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 // An exit is tried, prepared and signed on a quiet day, goes stale when the Safe goes on, is prepared anew, and when the price falls
 // it is carried out with nobody there.
 func TestSignedBeforehand(t *testing.T) {
+	t.Parallel()
 	bed := testbed.Start(t, testbed.Anvil)
 	w := newTreasury(t, bed, true)
 	w.write(treasuryPlan, "CONDITION", "health_factor.vault < 1.1", "VIA", "via: presigned", "ROLES", "")

@@ -150,6 +150,7 @@ func calm(s api.Status) bool {
 // A price falls, the health factor of the Safe's loan with it; two owners sign what was planned, shown and simulated, and the Safe is out.
 // A user beside it, with the same loan and no plan, is liquidated.
 func TestOutOfAave(t *testing.T) {
+	t.Parallel()
 	testbed.Each(t, func(t *testing.T, bed *testbed.Bed) {
 		w := newTreasury(t, bed, true)
 		w.write(treasuryPlan, "CONDITION", "health_factor.vault < 1.1", "VIA", "via: owners, by: signers", "ROLES", "")
@@ -199,6 +200,7 @@ func TestOutOfAave(t *testing.T) {
 // can be. The clock says how long that takes, its trigger fires while there is time, two owners sign, and the Safe is out before the door
 // is shut; a neighbour with the same position stays inside.
 func TestOutBeforeTheDoorIsShut(t *testing.T) {
+	t.Parallel()
 	bed := testbed.Start(t, testbed.Anvil)
 	w := newTreasury(t, bed, false)
 	const clock = "time_left.vault.Lend.WETH"
@@ -288,6 +290,7 @@ func (w *treasury) clockWasRight(clock string, limit float64, melting []meltingS
 // A bot that has a role on the Safe gets it out without anybody, within three blocks of the price; what the role does not permit the
 // chain refuses, whoever has the bot's key.
 func TestOutByARole(t *testing.T) {
+	t.Parallel()
 	bed := testbed.Start(t, testbed.Anvil)
 	w := newTreasury(t, bed, true)
 	roles := w.aave.ExitRoles(w.safe, w.bot)
@@ -322,6 +325,7 @@ func TestOutByARole(t *testing.T) {
 
 // In a sandbox an exit is planned and tried on the chain, signed by nobody's key and sent nowhere.
 func TestRehearsedExit(t *testing.T) {
+	t.Parallel()
 	bed := testbed.Start(t, testbed.Anvil)
 	w := newTreasury(t, bed, true)
 	w.write(treasuryPlan, "CONDITION", "health_factor.vault < 1.1", "VIA", "via: owners, by: signers", "ROLES", "")

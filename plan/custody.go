@@ -15,6 +15,7 @@ type Custody struct {
 	Restored  string      `json:"restored,omitempty"`                     // the day on which a key was last brought back from its backup, as a test: 2026-05-01
 	Modules   []string    `json:"modules,omitempty" plan:"address"`       // those that a Safe may have, besides the one under roles
 	Guards    []string    `json:"guards,omitempty" plan:"address"`        // those that a Safe may have
+	Handlers  []string    `json:"handlers,omitempty" plan:"address"`      // fallback handlers that a Safe may have, besides Safe's own
 	Policy    CustodyRule `json:"policy,omitzero"`                        // what the owner wants of it
 }
 
@@ -91,7 +92,7 @@ func (d *decoder) checkCustody(p *Plan) {
 		if n := len(a.Custody.Signers); a.Custody.Threshold > n && n > 0 && !d.bad[path+".signers"] {
 			d.faultAt(path+".threshold", fmt.Sprintf("%d signatures are never together: there are %d keys", a.Custody.Threshold, n), "")
 		}
-		if a.Kind == "wallet" && (len(a.Custody.Modules) > 0 || len(a.Custody.Guards) > 0) {
+		if a.Kind == "wallet" && (len(a.Custody.Modules) > 0 || len(a.Custody.Guards) > 0 || len(a.Custody.Handlers) > 0) {
 			d.faultAt(path, "only a Safe has modules and guards", "")
 		}
 	}

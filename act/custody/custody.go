@@ -255,7 +255,7 @@ func (j *judge) onChain(s safe.State) {
 		for _, signer := range c.Signers {
 			policy.Owners = append(policy.Owners, common.HexToAddress(signer.Wallet))
 		}
-		policy.Modules, policy.Guards = addresses(c.Modules), addresses(c.Guards)
+		policy.Modules, policy.Guards, policy.Fallbacks = addresses(c.Modules), addresses(c.Guards), addresses(c.Handlers)
 		if s.Threshold != j.Threshold {
 			j.find(s.Threshold < j.Threshold, "%d signatures move the Safe on its chain, and the plan says %d", s.Threshold, j.Threshold)
 		}
