@@ -25,9 +25,8 @@ type Exits struct {
 	Desks map[string]*exit.Desk // :: chain of the plan → the desk there
 	Kits  *exit.Kits            // that were signed beforehand
 
-	plan   *plan.Plan
-	chains Chains
-	scrub  func(string) string
+	plan  *plan.Plan
+	scrub func(string) string
 }
 
 // ExitOptions say for whom exits are opened.
@@ -39,12 +38,14 @@ type ExitOptions struct {
 	DataDir string
 	// Unsigned opens no key: exits can be planned and tried, and nothing can be sent.
 	Unsigned bool
+	// Fence fails when another lifeboat has taken over. An exit may wait for hours, so it is asked before each transaction is signed.
+	Fence func() error
 }
 
 // OpenExits opens a desk for each chain on which the plan has a Safe that acts. The keys that pay for gas are opened now, so that one
 // that is not there is told at the start, and not in the night when it is wanted.
 func OpenExits(ctx context.Context, o ExitOptions) (*Exits, error) {
-	e := &Exits{Desks: map[string]*exit.Desk{}, plan: o.Plan, chains: o.Chains, scrub: o.Vault.Scrub}
+	e := &Exits{Desks: map[string]*exit.Desk{}, plan: o.Plan, scrub: o.Vault.Scrub}
 	unusable := func(what string, err error, next string) error {
 		return &lifeboat.Problem{Reason: "chain-unusable", What: what + ": " + o.Vault.Scrub(err.Error()), Money: "nothing was sent", Next: next, Err: err}
 	}
@@ -87,7 +88,7 @@ func (o ExitOptions) signersOn(ctx context.Context, name string) (map[common.Add
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", a.Name, err)
 			}
-			signers[address] = signer
+			signers[address] = fenced{signer, o.Fence}
 		}
 	}
 	return signers, nil
@@ -103,6 +104,21 @@ func payersOf(a plan.Account) []*plan.SigningKey {
 		keys = append(keys, a.Safe.Roles.Key)
 	}
 	return keys
+}
+
+// fenced signs nothing after another lifeboat has taken over.
+type fenced struct {
+	exit.Signer
+	fence func() error // nil never fails
+}
+
+func (f fenced) SignTx(ctx context.Context, tx *types.Transaction, id *big.Int) (*types.Transaction, error) {
+	if f.fence != nil {
+		if err := f.fence(); err != nil {
+			return nil, err
+		}
+	}
+	return f.Signer.SignTx(ctx, tx, id)
 }
 
 // unsigned stands for a key where nothing is sent.

@@ -18,13 +18,14 @@ import (
 // workers of the crew, by the kinds of tasks that they perform.
 func (d *Daemon) workers() (map[string]task.Worker, error) {
 	vault := d.vault() // here, because a worker is asked from other goroutines than that of the flow
-	desk := withdraw.New(withdraw.Options{Plan: d.DaemonOptions.Plan, Clock: d.Clock, Fence: func() error { return d.store.Fence() },
+	fence := func() error { return d.store.Fence() }
+	desk := withdraw.New(withdraw.Options{Plan: d.DaemonOptions.Plan, Clock: d.Clock, Fence: fence,
 		Open: func(ctx context.Context, a plan.Account) (venue.Withdrawer, string, error) {
 			return d.openWithdrawer(ctx, a, vault)
 		}})
 	all := map[string]task.Worker{withdraw.Planning: desk, withdraw.Applying: desk, plan.TrialTask: desk}
 	var err error
-	d.exits, err = OpenExits(context.Background(), ExitOptions{Plan: d.DaemonOptions.Plan, Chains: d.chains, Vault: vault, Clock: d.Clock, DataDir: d.DataDir, Unsigned: d.Sandbox})
+	d.exits, err = OpenExits(context.Background(), ExitOptions{Plan: d.DaemonOptions.Plan, Chains: d.chains, Vault: vault, Clock: d.Clock, DataDir: d.DataDir, Unsigned: d.Sandbox, Fence: fence})
 	if err != nil {
 		return nil, err
 	}
