@@ -28,13 +28,13 @@ func custodyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "custody", Short: "Say who has the keys, where their backups are, and what is wrong with it", Args: arguments(0, 0),
 		Long: `custody prints the register of keys: for each wallet and Safe of the plan who
-signs, how many have to, where the backups of the keys are kept, and when one was
-last tried. Below each stand the findings; those that let somebody take what is
-there begin with "urgent".
+signs, how many have to, where the backups of the keys are kept, and when one
+was last tried. Below each stand the findings; those that let somebody take what
+is there begin with "urgent".
 
 With --data, what a wallet signed through lifeboat counts as seen. With --chain
-each Safe is read on its chain, and owners, threshold, modules and guards are
-held against the plan. Nothing is sent and nothing is written.
+each Safe is read on its chain, and owners, threshold, modules, guards and
+handlers are held against the plan. Nothing is sent and nothing is written.
 
 Exit code 0 when there is nothing to find, 6 when there is.`,
 		Example: "  lifeboat custody --plan myplan\n  lifeboat custody --plan myplan --data mydata --chain",

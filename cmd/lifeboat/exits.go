@@ -96,8 +96,8 @@ when one is stale, unsigned or would fail, or its chain does not answer.`,
 func exitsPrepareCommand() *cobra.Command {
 	var o exitsOptions
 	c := &cobra.Command{Use: "prepare [PLAYBOOK]", Short: "Prepare a kit for every step with via: presigned, for its owners to sign", Args: arguments(0, 1),
-		Long: `prepare plans and tries the exits whose owners sign beforehand, and keeps each in
-the data directory. Its owners then sign what lifeboat exits typed-data HASH
+		Long: `prepare plans and tries the exits whose owners sign beforehand, and keeps each
+in the data directory. Its owners then sign what lifeboat exits typed-data HASH
 prints. A kit that is armed or waits for signatures is kept, unless --again.`,
 		RunE: func(c *cobra.Command, args []string) error { return o.prepare(c, args) }}
 	o.planFlags(c)
@@ -126,8 +126,8 @@ the hash that the wallet shows with HASH, and sign.`,
 func exitsSignCommand() *cobra.Command {
 	var o exitsOptions
 	c := &cobra.Command{Use: "sign HASH", Short: "Add an owner's signature to a kit", Args: arguments(1, 1),
-		Long: `sign keeps what an owner's wallet made of lifeboat exits typed-data HASH. Who made
-it is found out from the signature; what is by no owner of the Safe, as the
+		Long: `sign keeps what an owner's wallet made of lifeboat exits typed-data HASH. Who
+made it is found out from the signature; what is by no owner of the Safe, as the
 chain names them, is refused.`,
 		RunE: func(c *cobra.Command, args []string) error { return o.sign(c, args[0]) }}
 	o.planFlags(c)
