@@ -30,6 +30,8 @@ var invariants = []invariant{
 
 	{"halted stops all",
 		"While it is halted nothing automatic is carried out: no order and no task of any trigger or playbook of the plan.", haltedRefuses},
+	{"canaries wait",
+		"A canary's trial is carried out word for word as the plan has it, while the breaker is active, and never otherwise.", trials},
 	{"a halt holds",
 		"A halt holds until people let it go, at every instant and not only at the first.", haltHolds},
 	{"reducing holds",

@@ -138,7 +138,7 @@ func (k *kit) join(p *plan.Plan, journal *memory, venues map[string]*paper.Venue
 		traders[name] = wired{v, w.line}
 	}
 	desk := venue.NewDesk(traders, w.phones)
-	for _, kind := range taskKinds {
+	for _, kind := range append(slices.Clone(taskKinds), plan.TrialTask) {
 		desk.Perform(kind, w.phones)
 	}
 	parts := k.parts(p)
