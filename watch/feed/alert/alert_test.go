@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,11 +124,11 @@ func TestHowLongItStands(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		s := New(plan.Feed{Series: "alert.x", Source: "webhook", Webhook: "lifeboat", StaleAfter: plan.Duration(5 * time.Minute)}, []byte("secret"), lifeboat.WallClock{})
 		s.Seen("alert.x", "webhook", time.Now().Add(-50*time.Minute))
-		var last *lifeboat.Reading
+		var heard atomic.Pointer[lifeboat.Reading]
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			_ = s.Run(ctx, func(readings []lifeboat.Reading, _ []error) { last = &readings[0] })
+			_ = s.Run(ctx, func(readings []lifeboat.Reading, _ []error) { heard.Store(&readings[0]) })
 		}()
 		says := func(body string, want float64) {
 			t.Helper()
@@ -137,20 +138,21 @@ func TestHowLongItStands(t *testing.T) {
 				}
 			}
 			synctest.Wait()
+			last := heard.Load()
 			if last == nil || last.Value != want || last.Series != "alert.x" || last.Source != "webhook" {
 				t.Fatalf("%+v, want %v", last, want)
 			}
 		}
 		time.Sleep(9 * time.Minute)
 		synctest.Wait()
-		if last != nil {
+		if last := heard.Load(); last != nil {
 			t.Fatal("what stood before the start was taken back", last)
 		}
 		time.Sleep(3 * time.Minute)
 		says("", 0)
 		says(`{"severity":"high","title":"a"}`, 3)
-		if last.Why != "a" {
-			t.Error(last.Why)
+		if why := heard.Load().Why; why != "a" {
+			t.Error(why)
 		}
 		time.Sleep(time.Minute)
 		says(`{"severity":"low"}`, 3)
