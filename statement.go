@@ -41,6 +41,9 @@ type StatementLine struct {
 	Value    decimal.Decimal `json:"value,omitzero"`     // in Currency
 	Cost     decimal.Decimal `json:"cost,omitzero"`      // what was paid in all, where it is known
 	Currency string          `json:"currency,omitempty"` // of price, value and cost; the base currency when absent
+	// Accrues says that the quantity moves by itself, a little all the time: what is lent or owed at interest, a token that is
+	// rebased. It is never the same number twice, and is compared by Says, Alike and Grew.
+	Accrues bool `json:"accrues,omitempty"`
 }
 
 // ForeignOrder is open at a venue and not lifeboat's.

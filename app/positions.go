@@ -134,7 +134,7 @@ func (t taking) value(h Held) Held {
 		}
 	}
 	line, said := t.line(h.Account, h.Symbol)
-	if said.Account != "" && line.Quantity.Equal(h.Quantity) && !said.At.Before(h.At) {
+	if said.Account != "" && line.Says(h.Quantity) && !said.At.Before(h.At) {
 		h.From, h.At = said.Source, said.At
 	}
 	if h.Symbol == t.plan.Portfolio.BaseCurrency {

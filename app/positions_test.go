@@ -24,6 +24,7 @@ func TestTake(t *testing.T) {
 			{Symbol: "EUR", Account: "a", Quantity: dec("7"), Class: "cash"},
 			{Symbol: "OLD", Account: "a", Quantity: dec("1"), Class: "crypto", Price: dec("4")},
 			{Symbol: "IDLE", Account: "a", Class: "crypto"},
+			{Symbol: "LENT", Account: "a", Quantity: dec("10"), Class: "crypto"},
 		},
 		Feeds: []plan.Feed{{Series: "BTC", Source: "x", StaleAfter: plan.Duration(time.Hour)}},
 	}
@@ -41,6 +42,7 @@ func TestTake(t *testing.T) {
 			{Symbol: "OPT", Quantity: dec("2"), Price: dec("4"), Value: dec("800"), Currency: "USD"},
 			{Symbol: "EUR", Quantity: dec("7"), Value: dec("7"), Currency: "EUR"},
 			{Symbol: "BTC", Quantity: dec("1"), Price: dec("11")},
+			{Symbol: "LENT", Quantity: dec("10.004"), Accrues: true},
 		}},
 		lifeboat.Statement{Account: "a", Source: "older.csv", At: now.Add(-9 * time.Hour)},
 	} {
@@ -54,14 +56,15 @@ func TestTake(t *testing.T) {
 		from, price, priceFrom, value string
 		stale                         bool
 	}{
-		"USD": {"book", "1", "", "100", false},
-		"BTC": {"book", "10.5", "feed", "21", false}, // the statement has another quantity
-		"ETH": {"book", "", "", "", false},           // a suspect reading is no price
-		"OPT": {"f.csv", "400", "f.csv", "800", false},
-		"EUR": {"f.csv", "", "", "", false}, // what it is in dollars nobody says
-		"OLD": {"book", "6", "feed", "6", true},
+		"USD":  {"book", "1", "", "100", false},
+		"BTC":  {"book", "10.5", "feed", "21", false}, // the statement has another quantity
+		"ETH":  {"book", "", "", "", false},           // a suspect reading is no price
+		"OPT":  {"f.csv", "400", "f.csv", "800", false},
+		"EUR":  {"f.csv", "", "", "", false}, // what it is in dollars nobody says
+		"OLD":  {"book", "6", "feed", "6", true},
+		"LENT": {"f.csv", "", "", "", false}, // confirmed, but for a little interest
 	}
-	if len(i.Held) != len(want) || i.Total.String() != "927" || i.Unpriced != 2 || i.Stale != 1 {
+	if len(i.Held) != len(want) || i.Total.String() != "927" || i.Unpriced != 3 || i.Stale != 1 {
 		t.Errorf("%d positions, total %s, %d unpriced, %d stale", len(i.Held), i.Total, i.Unpriced, i.Stale)
 	}
 	for _, h := range i.Held {
@@ -71,7 +74,7 @@ func TestTake(t *testing.T) {
 		}
 	}
 	alone, err := Take(p, nil, now)
-	if err != nil || alone.Total.String() != "114" || alone.Unpriced != 3 || alone.Stale != 2 {
+	if err != nil || alone.Total.String() != "114" || alone.Unpriced != 4 || alone.Stale != 2 {
 		t.Errorf("the plan alone: %v, total %s, %d unpriced, %d stale", err, alone.Total, alone.Unpriced, alone.Stale)
 	}
 }

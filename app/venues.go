@@ -199,9 +199,7 @@ func (d *Daemon) worthWriting(s lifeboat.Statement) bool {
 
 // alike leaves out what moves all the time.
 func alike(a, b lifeboat.Statement) bool {
-	lines := slices.EqualFunc(a.Lines, b.Lines, func(x, y lifeboat.StatementLine) bool {
-		return x.Symbol == y.Symbol && x.Quantity.Equal(y.Quantity) && x.Free.Equal(y.Free)
-	})
+	lines := slices.EqualFunc(a.Lines, b.Lines, lifeboat.StatementLine.Alike)
 	placed := slices.EqualFunc(a.Placed, b.Placed, func(x, y lifeboat.Receipt) bool {
 		return x.Key == y.Key && x.Status == y.Status && x.Filled.Equal(y.Filled)
 	})

@@ -158,9 +158,7 @@ func join(camps []camp, h Holdings, name string) []camp {
 }
 
 func alike(a, b []lifeboat.StatementLine) bool {
-	return slices.EqualFunc(a, b, func(x, y lifeboat.StatementLine) bool {
-		return x.Symbol == y.Symbol && x.Quantity.Equal(y.Quantity) && x.Free.Equal(y.Free)
-	})
+	return slices.EqualFunc(a, b, lifeboat.StatementLine.Alike)
 }
 
 // tell who says what, with the first line in which they differ from the first camp.
@@ -179,9 +177,7 @@ func tell(camps []camp) string {
 // apart names the first line that the others do not say.
 func apart(lines, others []lifeboat.StatementLine) string {
 	for _, l := range lines {
-		if !slices.ContainsFunc(others, func(o lifeboat.StatementLine) bool {
-			return alike([]lifeboat.StatementLine{l}, []lifeboat.StatementLine{o})
-		}) {
+		if !slices.ContainsFunc(others, l.Alike) {
 			return fmt.Sprintf("%s %s", l.Quantity, l.Symbol)
 		}
 	}

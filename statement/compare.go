@@ -17,7 +17,8 @@ import (
 type Finding string
 
 const (
-	Same         Finding = "same"
+	Same         Finding = "same"             // of what accrues, as nearly as two looks at it can be the same
+	Interest     Finding = "interest"         // the custodian has more, or is owed more, by what interest may have added
 	Differs      Finding = "differs"          // both hold it, in other quantities
 	Unregistered Finding = "not in register"  // the custodian holds it and the register does not
 	Missing      Finding = "not at custodian" // the register holds it and the custodian does not
@@ -43,8 +44,8 @@ type Differences struct {
 	Lines   []Difference `json:"lines"`
 }
 
-// Compare holds what the register says of the statement's account against the statement, to the last digit. Symbols
-// that neither holds any of are left out: the register names with 0 what a playbook may buy.
+// Compare holds what the register says of the statement's account against the statement, to the last digit but for what accrues.
+// Symbols that neither holds any of are left out: the register names with 0 what a playbook may buy.
 func Compare(register []lifeboat.Position, s lifeboat.Statement) Differences {
 	d := Differences{Account: s.Account, Source: s.Source, At: s.At, Lines: []Difference{}}
 	var symbols []string
@@ -69,17 +70,19 @@ func Compare(register []lifeboat.Position, s lifeboat.Statement) Differences {
 			continue
 		}
 		_, known := registered[symbol]
-		d.Lines = append(d.Lines, Difference{Symbol: symbol, Name: said.Name, Finding: find(have, said.Quantity, known), Register: have,
+		d.Lines = append(d.Lines, Difference{Symbol: symbol, Name: said.Name, Finding: find(have, said, known), Register: have,
 			Custodian: said.Quantity, Price: said.Price, Value: said.Value, Currency: said.Currency})
 	}
 	return d
 }
 
-func find(have, said decimal.Decimal, registered bool) Finding {
+func find(have decimal.Decimal, said lifeboat.StatementLine, registered bool) Finding {
 	switch {
-	case have.Equal(said):
+	case said.Says(have):
 		return Same
-	case said.IsZero():
+	case said.Grew(have):
+		return Interest
+	case said.Quantity.IsZero():
 		return Missing
 	case !registered:
 		return Unregistered
@@ -87,8 +90,8 @@ func find(have, said decimal.Decimal, registered bool) Finding {
 	return Differs
 }
 
-// Agree reports that nothing differs.
-func (d Differences) Agree() bool { return d.Count(Same) == len(d.Lines) }
+// Agree reports that nothing differs, but for interest.
+func (d Differences) Agree() bool { return d.Count(Same)+d.Count(Interest) == len(d.Lines) }
 
 // Count the lines of a finding.
 func (d Differences) Count(f Finding) int {
@@ -104,7 +107,7 @@ func (d Differences) Count(f Finding) int {
 // Summary is the differences in a clause: 3 same, 1 differs.
 func (d Differences) Summary() string {
 	var parts []string
-	for _, f := range []Finding{Same, Differs, Unregistered, Missing} {
+	for _, f := range []Finding{Same, Interest, Differs, Unregistered, Missing} {
 		if n := d.Count(f); n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, f))
 		}

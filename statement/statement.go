@@ -170,7 +170,7 @@ func (r *reading) lines(e *Export) {
 
 // together is two lots of one thing. A value or cost that one of them does not have is not known of both.
 func together(a, b lifeboat.StatementLine) lifeboat.StatementLine {
-	a.Quantity, a.Free = a.Quantity.Add(b.Quantity), a.Free.Add(b.Free)
+	a.Quantity, a.Free, a.Accrues = a.Quantity.Add(b.Quantity), a.Free.Add(b.Free), a.Accrues || b.Accrues
 	if a.Value.IsZero() || b.Value.IsZero() {
 		a.Value, b.Value = b.Value.Sub(b.Value), b.Value.Sub(b.Value)
 	}

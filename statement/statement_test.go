@@ -255,6 +255,29 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// What accrues agrees with a register that interest has outgrown a little, and with no other.
+func TestCompareWhatAccrues(t *testing.T) {
+	register := []lifeboat.Position{{Account: "loan", Symbol: "DAI", Quantity: decimal.NewFromInt(100)}, {Account: "loan", Symbol: "USDC", Quantity: decimal.NewFromInt(-12000)},
+		{Account: "loan", Symbol: "WETH", Quantity: decimal.NewFromInt(10)}}
+	says := func(symbol, quantity string) lifeboat.StatementLine {
+		return lifeboat.StatementLine{Symbol: symbol, Quantity: decimal.RequireFromString(quantity), Accrues: true}
+	}
+	s := lifeboat.Statement{Account: "loan", Source: "Ethereum", Lines: []lifeboat.StatementLine{says("WETH", "10.002"), says("USDC", "-12100"), says("DAI", "99.8")}}
+	d := Compare(register, s)
+	want := `  SYMBOL  REGISTER  CUSTODIAN  CHANGE  VALUE    FINDING
+  DAI     100       99.8       -0.2    unknown  differs
+  USDC    -12000    -12100     -100    unknown  interest
+  WETH    10        10.002             unknown  same
+1 same, 1 interest, 1 differs
+`
+	if have := d.Report(); have != want || d.Agree() {
+		t.Errorf("report\n%s\nwant\n%s", have, want)
+	}
+	if s.Lines = s.Lines[:2]; !Compare(register[1:], s).Agree() {
+		t.Error("interest is a difference")
+	}
+}
+
 // FuzzRead: whatever the file, it is refused with a problem or read into statements that can be right.
 func FuzzRead(f *testing.F) {
 	for _, tt := range files {

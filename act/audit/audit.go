@@ -7,6 +7,9 @@
 // owner reads at once that something is gone. The owner is also told when an account's custodian has not been heard of for a
 // quarter of an hour: what cannot be reached cannot be left.
 //
+// What accrues, such as a loan, says another number each time. The book follows its interest without a word to anybody; what
+// shrank, or grew faster than interest, is told like anything else ([lifeboat.StatementLine.Grew]).
+//
 // It asks nobody and places nothing. What lies in accounts without a statement is the owner's word.
 package audit
 
@@ -51,9 +54,13 @@ type account struct {
 }
 
 type difference struct {
-	symbol      string
-	book, there decimal.Decimal
+	symbol string
+	book   decimal.Decimal
+	there  lifeboat.StatementLine // of nothing where no line names it
 }
+
+// interest says that the difference came by itself.
+func (d difference) interest() bool { return d.there.Grew(d.book) }
 
 // New makes an audit of the accounts of a plan.
 func New(p *plan.Plan, book *lifeboat.Book) *Audit {
@@ -129,9 +136,8 @@ func (a *Audit) uncounted(s lifeboat.Statement) bool {
 // differences of a statement from what the book will say once the statement's own receipts are booked.
 func (a *Audit) differences(s lifeboat.Statement) []difference {
 	var all []difference
-	note := func(symbol string, book, there decimal.Decimal) {
-		gap := book.Sub(there).Abs()
-		if gap.IsZero() || symbol == a.book.Currency() && gap.LessThan(cent) {
+	note := func(symbol string, book decimal.Decimal, there lifeboat.StatementLine) {
+		if there.Says(book) || symbol == a.book.Currency() && book.Sub(there.Quantity).Abs().LessThan(cent) {
 			return
 		}
 		all = append(all, difference{symbol, book, there})
@@ -140,11 +146,11 @@ func (a *Audit) differences(s lifeboat.Statement) []difference {
 	for _, p := range a.book.After(s.Account, s.Placed) {
 		line, _ := s.Line(p.Symbol)
 		seen[p.Symbol] = true
-		note(p.Symbol, p.Quantity, line.Quantity)
+		note(p.Symbol, p.Quantity, line)
 	}
 	for _, l := range s.Lines {
 		if !seen[l.Symbol] {
-			note(l.Symbol, decimal.Zero, l.Quantity)
+			note(l.Symbol, decimal.Zero, l)
 		}
 	}
 	return all
@@ -152,7 +158,7 @@ func (a *Audit) differences(s lifeboat.Statement) []difference {
 
 // same says that two comparisons found the same: what is there, not what the book has.
 func same(a, b []difference) bool {
-	return slices.EqualFunc(a, b, func(x, y difference) bool { return x.symbol == y.symbol && x.there.Equal(y.there) })
+	return slices.EqualFunc(a, b, func(x, y difference) bool { return x.symbol == y.symbol && y.there.Says(x.there.Quantity) })
 }
 
 // Next restates the accounts of which the custodian has said the same long enough.
@@ -164,17 +170,17 @@ func (a *Audit) Next(at time.Time) []lifeboat.Event {
 		if known.since.IsZero() || s.At.Sub(known.since) < apart {
 			continue
 		}
-		told := sentence(known.differ)
-		restated := lifeboat.Restated{Account: name, Source: s.Source, At: s.At, Placed: s.Placed, Why: told}
+		restated := lifeboat.Restated{Account: name, Source: s.Source, At: s.At, Placed: s.Placed, Why: sentence(known.differ)}
 		for _, l := range s.Lines {
 			restated.Positions = append(restated.Positions, lifeboat.Position{Account: name, Symbol: l.Symbol, Quantity: l.Quantity})
 		}
 		events = append(events, restated)
-		if to := a.plan.Owners(); len(to) > 0 {
+		strange := slices.DeleteFunc(slices.Clone(known.differ), difference.interest)
+		if to := a.plan.Owners(); len(to) > 0 && len(strange) > 0 {
 			events = append(events, lifeboat.Intent{Key: lifeboat.NewKey("restated", name, s.At.UnixNano()), Act: lifeboat.SendMessage,
-				Message: &lifeboat.Message{To: to, Tier: grave(known.differ), Subject: fmt.Sprintf("%s holds something else than the book", name),
+				Message: &lifeboat.Message{To: to, Tier: grave(strange), Subject: fmt.Sprintf("%s holds something else than the book", name),
 					Text: fmt.Sprintf("%s says that %s holds something else than the book, twice in %s: %s. The book follows. If this was not you, halt and look.",
-						s.Source, name, s.At.Sub(known.since).Round(time.Second), told)}})
+						s.Source, name, s.At.Sub(known.since).Round(time.Second), sentence(strange))}})
 		}
 	}
 	return events
@@ -228,7 +234,7 @@ const linesMax = 8
 func sentence(differ []difference) string {
 	var all []string
 	for _, d := range differ[:min(len(differ), linesMax)] {
-		all = append(all, fmt.Sprintf("%s %s where the book had %s", d.there, d.symbol, d.book))
+		all = append(all, fmt.Sprintf("%s %s where the book had %s", d.there.Quantity, d.symbol, d.book))
 	}
 	if more := len(differ) - linesMax; more > 0 {
 		all = append(all, fmt.Sprintf("and %d more", more))
@@ -238,7 +244,7 @@ func sentence(differ []difference) string {
 
 // grave is how urgent the word is: that something is gone is a tier 2, that something came is information.
 func grave(differ []difference) lifeboat.Tier {
-	if slices.ContainsFunc(differ, func(d difference) bool { return d.there.LessThan(d.book) }) {
+	if slices.ContainsFunc(differ, func(d difference) bool { return d.there.Quantity.LessThan(d.book) }) {
 		return lifeboat.Action
 	}
 	return 0

@@ -225,7 +225,7 @@ func EveryWord() []lifeboat.Event {
 		lifeboat.Quarantine{Accounts: []string{"ibkr"}, Why: "lifeboat was started again"},
 		lifeboat.Reconciled{Account: "ibkr", Known: 3, Strange: []lifeboat.PlacedOrder{{Order: order, Receipt: lifeboat.Receipt{Key: order.ID, Status: lifeboat.Accepted}}}},
 		lifeboat.Statement{Account: "ibkr", Source: "Interactive Brokers", At: start,
-			Lines:  []lifeboat.StatementLine{{Symbol: "SPY", Name: "an index fund", Quantity: d("1000.5"), Free: d("588"), Price: d("248.11"), Value: d("248234.055"), Cost: d("200000"), Currency: "USD"}},
+			Lines:  []lifeboat.StatementLine{{Symbol: "SPY", Name: "an index fund", Quantity: d("1000.5"), Free: d("588"), Price: d("248.11"), Value: d("248234.055"), Cost: d("200000"), Currency: "USD"}, {Symbol: "WETH", Quantity: d("10.004"), Free: d("2"), Accrues: true}},
 			Placed: []lifeboat.Receipt{{Key: "lb-0123", Account: "ibkr", Status: lifeboat.Accepted}}, Foreign: []lifeboat.ForeignOrder{{Symbol: "SPY", Side: lifeboat.Buy, Quantity: d("1"), Limit: d("200")}},
 			BuyingPower: &power, Market: &lifeboat.MarketClock{Open: true, Turns: start.Add(time.Hour)}, Barred: map[string]string{"UST": "halted"}, Blocked: "margin call", RequestsLeft: &left},
 		lifeboat.Restated{Account: "ibkr", Source: "Interactive Brokers", At: start, Positions: []lifeboat.Position{{Account: "ibkr", Symbol: "SPY", Quantity: d("1000.5")}},
