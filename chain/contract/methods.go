@@ -29,12 +29,15 @@ var ERC4626 = struct {
 	Withdraw:        New("withdraw(uint256,address,address) (uint256)"),
 }
 
-// AavePool is the pool of an Aave v3 market. VirtualBalance is there since v3.1.
+// AavePool is the pool of an Aave v3 market. VirtualBalance is there since v3.1. UserConfig has two bits for each asset, by its
+// number: whether the user owes it, and whether it is collateral.
 var AavePool = struct {
-	Provider, Reserves, Account, EMode, VirtualBalance, Supply, Borrow, Withdraw, Repay, RepayWithATokens *Method
+	Provider, Reserves, ReserveByID, Account, UserConfig, EMode, VirtualBalance, Supply, Borrow, Withdraw, Repay, RepayWithATokens *Method
 }{
 	Provider:         New("ADDRESSES_PROVIDER() (address)"),
 	Reserves:         New("getReservesList() (address[])"),
+	ReserveByID:      New("getReserveAddressById(uint16) (address)"),
+	UserConfig:       New("getUserConfiguration(address) (uint256)"),
 	Account:          New("getUserAccountData(address) (uint256,uint256,uint256,uint256,uint256,uint256)"),
 	EMode:            New("getUserEMode(address) (uint256)"),
 	VirtualBalance:   New("getVirtualUnderlyingBalance(address) (uint128)"),

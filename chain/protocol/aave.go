@@ -78,6 +78,8 @@ func (s Reserve) Utilisation() float64 {
 type aaveState struct {
 	block    chain.Block
 	unit     *big.Int
+	data     common.Address // the data provider
+	listed   int            // how many assets the market has, those that are not looked at among them
 	tokens   []aaveReserve
 	reserves []Reserve // as tokens
 	owners   []aaveOwner
@@ -190,7 +192,7 @@ func (a *Aave) read(ctx context.Context, r chain.Reader, at *chain.Block, parts 
 	for i, owner := range owners {
 		accounts[i] = askOwner(&b, a.pool, parts, owner, recipient)
 	}
-	s = &aaveState{unit: parts.unit, tokens: parts.reserves, reserves: make([]Reserve, len(parts.reserves)), owners: make([]aaveOwner, len(owners))}
+	s = &aaveState{unit: parts.unit, data: parts.data, listed: len(parts.list), tokens: parts.reserves, reserves: make([]Reserve, len(parts.reserves)), owners: make([]aaveOwner, len(owners))}
 	if s.block, err = b.Read(ctx, r, at); err != nil {
 		return nil, false, err
 	}
@@ -304,7 +306,8 @@ func (a *Aave) Markets(ctx context.Context, r chain.Reader, at *chain.Block) ([]
 	return s.reserves, s.block, nil
 }
 
-// Positions are what was supplied and what is owed.
+// Positions are what was supplied and what is owed. What is owed of assets that were not named is among them: nobody must overlook
+// a debt.
 func (a *Aave) Positions(ctx context.Context, r chain.Reader, at *chain.Block, owner common.Address) ([]Position, error) {
 	s, err := a.state(ctx, r, at, []common.Address{owner}, nil)
 	if err != nil {
@@ -313,20 +316,100 @@ func (a *Aave) Positions(ctx context.Context, r chain.Reader, at *chain.Block, o
 	var positions []Position
 	o := s.owners[0]
 	for i, t := range s.tokens {
+		free := new(big.Int)
+		if s.reserves[i].Active && !s.reserves[i].Paused {
+			free = smaller(s.reserves[i].Available, o.supply[i])
+		}
 		for _, have := range []struct {
-			kind   Kind
-			token  common.Address
-			prefix string
-			amount *big.Int
-		}{{Supply, t.aToken, "a", o.supply[i]}, {Debt, t.variable, "variable debt ", o.variable[i]}, {Debt, t.stable, "stable debt ", o.stable[i]}} {
+			kind         Kind
+			token        common.Address
+			prefix       string
+			amount, free *big.Int
+		}{{Supply, t.aToken, "a", o.supply[i], free}, {Debt, t.variable, "variable debt ", o.variable[i], nil}, {Debt, t.stable, "stable debt ", o.stable[i], nil}} {
 			if have.amount.Sign() > 0 {
-				positions = append(positions, Position{Protocol: a.name, Kind: have.kind, Amount: have.amount, Block: s.block.Number,
+				positions = append(positions, Position{Protocol: a.name, Kind: have.kind, Amount: have.amount, Accrues: true, Block: s.block.Number,
 					Token: Token{have.token, have.prefix + t.asset.Symbol, t.asset.Decimals},
-					Under: []Component{{Token: t.asset, Amount: have.amount, Holder: t.aToken}}})
+					Under: []Component{{Token: t.asset, Amount: have.amount, Holder: t.aToken, Free: have.free}}})
 			}
 		}
 	}
+	more, err := a.unnamedDebts(ctx, r, s)
+	return append(positions, more...), err
+}
+
+// unnamedDebts of the owner are in assets of the market that are not looked at.
+func (a *Aave) unnamedDebts(ctx context.Context, r chain.Reader, s *aaveState) ([]Position, error) {
+	assets, err := a.borrowed(ctx, r, s)
+	assets = slices.DeleteFunc(assets, func(asset common.Address) bool {
+		return slices.ContainsFunc(s.tokens, func(t aaveReserve) bool { return t.asset.Address == asset })
+	})
+	if err != nil || len(assets) == 0 {
+		return nil, err
+	}
+	var b contract.Batch
+	names, tokens, owed := make([]askedToken, len(assets)), make([]*contract.Asked, len(assets)), make([]*contract.Asked, len(assets))
+	for i, asset := range assets {
+		names[i], tokens[i] = askToken(&b, asset), b.Call(s.data, contract.AaveData.Tokens, asset)
+		owed[i] = b.Call(s.data, contract.AaveData.User, asset, s.owners[0].address)
+	}
+	if _, err := b.Read(ctx, r, &s.block); err != nil {
+		return nil, fmt.Errorf("%s: %w", a.name, err)
+	}
+	var positions []Position
+	for i := range assets {
+		var variable, stable *big.Int
+		var debt common.Address
+		if err := tokens[i].Scan(nil, nil, &debt); err != nil {
+			return nil, fmt.Errorf("%s: %w", a.name, err)
+		}
+		if err := owed[i].Scan(nil, &stable, &variable); err != nil {
+			return nil, fmt.Errorf("%s: %w", a.name, err)
+		}
+		asset, err := names[i].token()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", a.name, err)
+		}
+		all := new(big.Int).Add(variable, stable)
+		positions = append(positions, Position{Protocol: a.name, Kind: Debt, Amount: all, Accrues: true, Block: s.block.Number,
+			Token: Token{debt, "debt " + asset.Symbol, asset.Decimals}, Under: []Component{{Token: asset, Amount: all}}})
+	}
 	return positions, nil
+}
+
+// borrowed are the assets that the owner owes any of, by the pool's own note.
+func (a *Aave) borrowed(ctx context.Context, r chain.Reader, s *aaveState) ([]common.Address, error) {
+	if len(s.tokens) == s.listed {
+		return nil, nil // all are looked at
+	}
+	var b contract.Batch
+	config := b.Call(a.pool, contract.AavePool.UserConfig, s.owners[0].address)
+	if _, err := b.Read(ctx, r, &s.block); err != nil {
+		return nil, fmt.Errorf("%s: %w", a.name, err)
+	}
+	var bits *big.Int
+	if err := config.Scan(&bits); err != nil {
+		return nil, fmt.Errorf("%s: %w", a.name, err)
+	}
+	var second contract.Batch
+	var asked []*contract.Asked
+	for bit := 0; bit < bits.BitLen(); bit += 2 {
+		if bits.Bit(bit) == 1 {
+			asked = append(asked, second.Call(a.pool, contract.AavePool.ReserveByID, uint16(bit/2)))
+		}
+	}
+	if len(asked) == 0 {
+		return nil, nil
+	}
+	if _, err := second.Read(ctx, r, &s.block); err != nil {
+		return nil, fmt.Errorf("%s: %w", a.name, err)
+	}
+	assets := make([]common.Address, len(asked))
+	for i := range asked {
+		if err := asked[i].Scan(&assets[i]); err != nil {
+			return nil, fmt.Errorf("%s: %w", a.name, err)
+		}
+	}
+	return assets, nil
 }
 
 // Measures of the market's assets and of the owners in it.

@@ -115,6 +115,46 @@ func TestAavePositionsLookThrough(t *testing.T) {
 	if supply.Kind != Supply || supply.Token.Symbol != "aWETH" || supply.Under[0].Token.Symbol != "WETH" || supply.Under[0].Holder != at("aWETH") {
 		t.Errorf("%+v", supply)
 	}
+	if !debt.Accrues || !supply.Accrues || debt.Under[0].Free != nil || supply.Under[0].Free.Cmp(amount(10, 18)) != 0 {
+		t.Errorf("%+v, %+v", debt, supply)
+	}
+	free := func() *big.Int {
+		t.Helper()
+		positions, err := NewAave("Aave", a.pool, nil).Positions(t.Context(), a.lay(), nil, a.owner)
+		if err != nil || len(positions) != 2 {
+			t.Fatal(positions, err)
+		}
+		return positions[1].Under[0].Free
+	}
+	a.available[a.weth] = amount(4, 18)
+	if got := free(); got.Cmp(amount(4, 18)) != 0 {
+		t.Errorf("%s can be withdrawn where 4 are there", got)
+	}
+	a.paused[a.weth] = true
+	if got := free(); got.Sign() != 0 {
+		t.Errorf("%s can be withdrawn of a market that is paused", got)
+	}
+}
+
+// Who names only what was supplied is told of the debt all the same, and of nothing else.
+func TestAaveTellsOfUnnamedDebts(t *testing.T) {
+	a := newAaveWorld(t)
+	a.stable[a.usdc], a.supply[a.usdc] = amount(3, 6), amount(5, 6)
+	positions, err := NewAave("Aave", a.pool, nil, a.weth).Positions(t.Context(), a.lay(), nil, a.owner)
+	if err != nil || len(positions) != 2 {
+		t.Fatal(positions, err)
+	}
+	if debt := positions[1]; debt.Kind != Debt || debt.Under[0].Token.Address != a.usdc || debt.Under[0].Amount.Cmp(amount(12_003, 6)) != 0 || !debt.Accrues {
+		t.Errorf("%+v", debt)
+	}
+	a.stable[a.usdc], a.variable[a.usdc] = new(big.Int), new(big.Int)
+	if positions, err = NewAave("Aave", a.pool, nil, a.weth).Positions(t.Context(), a.lay(), nil, a.owner); err != nil || len(positions) != 1 {
+		t.Error(positions, err)
+	}
+	delete(a.answers, key(contract.AavePool.UserConfig.Query(a.pool, a.owner)))
+	if _, err := NewAave("Aave", a.pool, nil, a.weth).Positions(t.Context(), a, nil, a.owner); !errors.Is(err, chain.ErrReverted) {
+		t.Errorf("what is owed is not known, and it says %v", err)
+	}
 }
 
 func words(plan Plan) string {

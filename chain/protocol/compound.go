@@ -258,17 +258,20 @@ func (c *Compound) Positions(ctx context.Context, r chain.Reader, at *chain.Bloc
 		return nil, err
 	}
 	var positions []Position
-	add := func(kind Kind, t Token, amount *big.Int) {
+	add := func(kind Kind, t Token, accrues bool, amount, free *big.Int) {
+		if free != nil && s.payoutPaused {
+			free = new(big.Int)
+		}
 		if amount.Sign() > 0 {
-			positions = append(positions, Position{Protocol: c.name, Kind: kind, Token: Token{c.comet, t.Symbol, t.Decimals}, Amount: amount, Block: s.block.Number,
-				Under: []Component{{Token: t, Amount: amount, Holder: c.comet}}})
+			positions = append(positions, Position{Protocol: c.name, Kind: kind, Token: Token{c.comet, t.Symbol, t.Decimals}, Amount: amount, Accrues: accrues, Block: s.block.Number,
+				Under: []Component{{Token: t, Amount: amount, Holder: c.comet, Free: free}}})
 		}
 	}
 	o := s.owners[0]
-	add(Supply, s.parts.base, o.supplied)
-	add(Debt, s.parts.base, o.owed)
+	add(Supply, s.parts.base, true, o.supplied, smaller(s.cash, o.supplied))
+	add(Debt, s.parts.base, true, o.owed, nil)
 	for i, asset := range s.parts.assets {
-		add(Supply, asset.Token, o.collateral[i])
+		add(Supply, asset.Token, false, o.collateral[i], o.collateral[i]) // collateral earns nothing there, and is never lent
 	}
 	return positions, nil
 }

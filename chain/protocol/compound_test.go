@@ -78,7 +78,10 @@ func TestCompoundMeasures(t *testing.T) {
 	near(t, "liquidatable", find(t, all, Liquidatable, c.owner, none), 1)
 	positions, err := market.Positions(t.Context(), c, nil, c.owner)
 	if err != nil || len(positions) != 2 || positions[0].Kind != Debt || positions[1].Under[0].Token.Symbol != "WETH" {
-		t.Error(positions, err)
+		t.Fatal(positions, err)
+	}
+	if !positions[0].Accrues || positions[1].Accrues || positions[1].Under[0].Free.Cmp(positions[1].Amount) != 0 {
+		t.Errorf("%+v: a debt grows, and collateral does not", positions)
 	}
 }
 

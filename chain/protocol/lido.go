@@ -144,20 +144,23 @@ func (l *Lido) Positions(ctx context.Context, r chain.Reader, at *chain.Block, o
 		return nil, err
 	}
 	var positions []Position
-	add := func(t Token, amount, worth *big.Int, note string) {
-		if amount.Sign() > 0 {
-			positions = append(positions, Position{Protocol: l.name, Kind: Stake, Token: t, Amount: amount, Note: note, Block: s.block.Number,
-				Under: []Component{{Token: etherToken, Amount: worth, Holder: l.staked}}})
+	add := func(p Position, worth, free *big.Int) {
+		if p.Amount.Sign() > 0 {
+			p.Protocol, p.Kind, p.Block = l.name, Stake, s.block.Number
+			p.Under = []Component{{Token: etherToken, Amount: worth, Holder: l.staked, Free: free}}
+			positions = append(positions, p)
 		}
 	}
-	add(l.stakedToken(), s.staked, s.staked, "")
-	add(l.wrappedToken(), s.wrapped, s.wrappedWorth, "")
+	none := new(big.Int)
+	add(Position{Token: l.stakedToken(), Amount: s.staked, Accrues: true}, s.staked, none)
+	add(Position{Token: l.wrappedToken(), Amount: s.wrapped, Accrues: true}, s.wrappedWorth, none)
 	for _, request := range s.requests {
-		note := fmt.Sprintf("request %s has waited since %s", request.id, request.asked.Format(time.DateOnly))
+		p, free := Position{Token: Token{l.queue, "unstETH", 18}, Amount: request.amount}, none
+		p.Note = fmt.Sprintf("request %s has waited since %s", request.id, request.asked.Format(time.DateOnly))
 		if request.done {
-			note = fmt.Sprintf("request %s can be claimed", request.id)
+			p.Note, free = fmt.Sprintf("request %s can be claimed", request.id), request.amount
 		}
-		add(Token{l.queue, "unstETH", 18}, request.amount, request.amount, note)
+		add(p, request.amount, free)
 	}
 	return positions, nil
 }

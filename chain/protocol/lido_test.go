@@ -37,6 +37,11 @@ func TestLido(t *testing.T) {
 	if err != nil || len(positions) != 4 || positions[1].Under[0].Amount.Cmp(amount(125, 18)) != 0 || positions[2].Note != "request 7 can be claimed" || !strings.HasPrefix(positions[3].Note, "request 8 has waited since 2027-01-14") {
 		t.Fatal(positions, err)
 	}
+	for i, want := range []float64{0, 0, 3, 0} {
+		if got := positions[i].Under[0].Free; got.Cmp(amount(want, 18)) != 0 || positions[i].Accrues != (i < 2) {
+			t.Errorf("of %s %s can be had now (accrues: %t)", positions[i].Token.Symbol, got, positions[i].Accrues)
+		}
+	}
 	all, err := l.Measures(t.Context(), w, nil, owner)
 	if err != nil {
 		t.Fatal(err)

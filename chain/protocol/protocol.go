@@ -67,6 +67,7 @@ type Position struct {
 	Token    Token    // that says so: an aToken, a pool's token, a vault's share; of an NFT the manager
 	Amount   *big.Int // in base units, never below zero; what is owed says so by its kind
 	Under    []Component
+	Accrues  bool   // it becomes more or less by itself: interest, a vault's gains, a rebase
 	Note     string // what a person has to know about it, such as a queue
 	Block    uint64
 }
@@ -76,6 +77,9 @@ type Component struct {
 	Token  Token
 	Amount *big.Int
 	Holder common.Address // the contract that keeps it; zero for the owner
+	// Free is how much of it the contract would pay out now; nil where the adapter does not know. That a debt has to stay secured
+	// is not in it.
+	Free *big.Int
 }
 
 // Measure is one number about an account, a market, or an account in a market; which address is zero tells them apart.

@@ -119,8 +119,8 @@ func (v *Vault) Positions(ctx context.Context, r chain.Reader, at *chain.Block, 
 	if err != nil || s.shares[0].Sign() == 0 {
 		return nil, err
 	}
-	return []Position{{Protocol: v.name, Kind: Share, Token: s.share, Amount: s.shares[0], Block: s.block.Number,
-		Under: []Component{{Token: s.asset, Amount: s.worth[0], Holder: v.vault}}}}, nil
+	return []Position{{Protocol: v.name, Kind: Share, Token: s.share, Amount: s.shares[0], Accrues: true, Block: s.block.Number,
+		Under: []Component{{Token: s.asset, Amount: s.worth[0], Holder: v.vault, Free: smaller(s.maxWithdraw[0], s.worth[0])}}}}, nil
 }
 
 // Measures of the vault and of the owners' shares.

@@ -24,7 +24,7 @@ func TestVault(t *testing.T) {
 	most(40, 44)
 	v := NewVault("Savings", vault)
 	positions, err := v.Positions(t.Context(), w, nil, owner)
-	if err != nil || len(positions) != 1 || positions[0].Under[0].Token.Symbol != "DAI" || positions[0].Under[0].Amount.Cmp(amount(110, 18)) != 0 {
+	if err != nil || len(positions) != 1 || positions[0].Under[0].Token.Symbol != "DAI" || positions[0].Under[0].Amount.Cmp(amount(110, 18)) != 0 || positions[0].Under[0].Free.Cmp(amount(44, 18)) != 0 || !positions[0].Accrues {
 		t.Fatal(positions, err)
 	}
 	all, err := v.Measures(t.Context(), w, nil, owner)

@@ -111,6 +111,8 @@ func newAaveWorld(t testing.TB) *aaveWorld {
 	return a
 }
 
+func flagged(on bool) uint { return uint(flag(on)) }
+
 // lay the state down. Both assets count to 82.5 %.
 func (a *aaveWorld) lay() *aaveWorld {
 	w := a.world
@@ -123,6 +125,7 @@ func (a *aaveWorld) lay() *aaveWorld {
 	w.says(a.oracle, contract.AaveOracle.Prices, []any{list}, []*big.Int{big.NewInt(a.price[a.usdc] * 1e8), big.NewInt(a.price[a.weth] * 1e8)})
 	collateral, debt := new(big.Int), new(big.Int)
 	for _, asset := range list {
+		w.says(a.oracle, contract.AaveOracle.Prices, []any{[]common.Address{asset}}, []*big.Int{big.NewInt(a.price[asset] * 1e8)})
 		decimals := map[common.Address]int{a.weth: 18, a.usdc: 6}[asset]
 		name := string(asset[:4])
 		aToken, stable, variable := at("a"+name), at("s"+name), at("v"+name)
@@ -150,5 +153,12 @@ func (a *aaveWorld) lay() *aaveWorld {
 	}
 	w.says(a.pool, contract.AavePool.Account, []any{a.owner}, collateral, debt, new(big.Int), big.NewInt(8250), big.NewInt(8000), health)
 	w.says(a.pool, contract.AavePool.EMode, []any{a.owner}, big.NewInt(a.eMode))
+	owes := new(big.Int)
+	for i, asset := range list {
+		w.says(a.pool, contract.AavePool.ReserveByID, []any{uint16(i)}, asset)
+		owes.SetBit(owes, 2*i, flagged(a.variable[asset].Sign() > 0 || a.stable[asset].Sign() > 0))
+		owes.SetBit(owes, 2*i+1, flagged(a.supply[asset].Sign() > 0))
+	}
+	w.says(a.pool, contract.AavePool.UserConfig, []any{a.owner}, owes)
 	return a
 }
