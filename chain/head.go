@@ -85,6 +85,15 @@ func (c *Chain) Head(ctx context.Context) (Block, error) {
 	return h.Block, nil
 }
 
+// BlockAt is the block of a number, as the quorum of the nodes knows it.
+func (c *Chain) BlockAt(ctx context.Context, number uint64) (Block, error) {
+	h, err := c.headerAt(ctx, number, c.quorum)
+	if err != nil {
+		return Block{}, fmt.Errorf("find block %d of %s: %w", number, c.network.Name, err)
+	}
+	return h.Block, nil
+}
+
 // headOf asks all nodes where they stand. Where enough of them name the same block, that is the head; where not, it is the
 // highest on which as many agree among those that have come that far. A node that is far ahead alone moves nothing.
 func (c *Chain) headOf(ctx context.Context, need int) (*header, error) {
