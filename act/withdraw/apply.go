@@ -1,6 +1,7 @@
 package withdraw
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,12 +25,16 @@ type request struct {
 	proposed
 	so    task.Progress
 	name  string // of the venue
-	taken string // its number there, or "yes"; "" while nobody has said that the venue has it
+	taken string // its number there, or unnumbered; "" while nobody has said that the venue has it
 	why   string // as last kept
 }
 
-// number under which a note keeps that the venue has the withdrawal.
-const number = "venue_id"
+const (
+	// number under which a note keeps that the venue has the withdrawal.
+	number = "venue_id"
+	// unnumbered is kept there when the venue has it and has named no number.
+	unnumbered = "yes"
+)
 
 // apply asks for the withdrawal that was approved and follows it until the venue has sent it.
 func (d *Desk) apply(ctx context.Context, key lifeboat.Key, a plan.Account, p proposed, so task.Progress) lifeboat.Receipt {
@@ -103,10 +108,11 @@ func (r *request) ask(ctx context.Context) lifeboat.Receipt {
 	if err != nil {
 		return r.follow(ctx, err)
 	}
-	if end, over := r.hear(got); over {
+	end, over, doubt := r.hear(got)
+	if over {
 		return end
 	}
-	return r.follow(ctx, nil)
+	return r.follow(ctx, doubt)
 }
 
 // follow asks after the withdrawal until it has ended, and makes the request again only when none has arrived for certain.
@@ -138,10 +144,11 @@ func (r *request) follow(ctx context.Context, doubt error) lifeboat.Receipt {
 		case got.Lost:
 			return got
 		default:
-			if end, over := r.hear(got); over {
+			var end lifeboat.Receipt
+			var over bool
+			if end, over, doubt = r.hear(got); over {
 				return end
 			}
-			doubt = nil
 		}
 	}
 }
@@ -164,26 +171,30 @@ func (r *request) forgotten(memory time.Duration) bool {
 	return memory > 0 && r.Clock.Now().Sub(r.so.At) > memory-memoryLeft
 }
 
-// hear takes in what the venue says of the withdrawal. That it has it is durable before anything follows from it.
-func (r *request) hear(got lifeboat.Receipt) (end lifeboat.Receipt, over bool) {
+// hear takes in what the venue says of the withdrawal. That it has it is durable before anything follows from it; an answer
+// that does not say so says nothing.
+func (r *request) hear(got lifeboat.Receipt) (end lifeboat.Receipt, over bool, doubt error) {
 	switch got.Status {
 	case lifeboat.Performed:
 		got.Why = fmt.Sprintf("%s has sent %s %s to %s%s; that it has arrived is for %s to show", r.name, r.arrives(), r.Symbol, r.To,
 			prose.After(" in the transaction ", got.Facts["txid"]), r.Network)
-		return got, true
+		return got, true, nil
 	case lifeboat.NotPerformed:
-		return got, true
+		return got, true, nil
+	case lifeboat.Accepted:
+	default:
+		return lifeboat.Receipt{}, false, errors.New(cmp.Or(got.Why, "the answer does not say"))
 	}
 	if r.taken == "" {
 		r.taken = got.VenueID
 		if r.taken == "" {
-			r.taken = "yes"
+			r.taken = unnumbered
 		}
 	}
 	if err := r.tell(strings.TrimSpace(fmt.Sprintf("%s has taken it and has not sent it yet. %s", r.name, got.Why))); err != nil {
-		return r.lost(err.Error()), true
+		return r.lost(err.Error()), true, nil
 	}
-	return lifeboat.Receipt{}, false
+	return lifeboat.Receipt{}, false, nil
 }
 
 // tell keeps how far it has come, where that is news.
@@ -205,13 +216,22 @@ func (r *request) tell(why string) error {
 // unfinished is what is true when the time of the task is up.
 func (r *request) unfinished() lifeboat.Receipt {
 	if r.taken != "" {
-		return r.lost(fmt.Sprintf("%s has taken it (%s) and had not sent it when the step's time was up", r.called(), r.taken))
+		named := " (" + r.taken + ")"
+		if r.taken == unnumbered {
+			named = ""
+		}
+		return r.lost(fmt.Sprintf("%s has taken it%s and had not sent it when the step's time was up", r.called(), named))
 	}
 	return r.lost("nobody could say whether it was taken when the step's time was up")
 }
 
+// lost leaves it to a person, who is told under which number the venue has it, where it has named one.
 func (r *request) lost(why string) lifeboat.Receipt {
-	return lifeboat.Receipt{Key: r.key, Status: lifeboat.Unknown, Lost: true, Why: why + "; a person must look at " + r.called(), VenueID: r.so.Facts[number]}
+	id := r.taken
+	if id == unnumbered {
+		id = ""
+	}
+	return lifeboat.Receipt{Key: r.key, Status: lifeboat.Unknown, Lost: true, Why: why + "; a person must look at " + r.called(), VenueID: id}
 }
 
 // called is the venue's name for people, before it was ever reached too.

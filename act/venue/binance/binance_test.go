@@ -480,58 +480,43 @@ func TestState(t *testing.T) {
 	}
 }
 
-// Money leaves to the owner's own addresses only, once per key whatever becomes of the answer.
-func TestWithdrawal(t *testing.T) {
+// away is an account from which money may leave, and what stands between it and Binance.
+func away(t *testing.T) venuetest.WithdrawalHarness {
 	s := binancetest.New()
-	p := &exchangetest.Spoiled{Handler: s, Call: "POST /sapi/v1/capital/withdraw/apply"}
-	server := httptest.NewServer(p)
-	defer server.Close()
-	v := join(t, connection(s, server.URL))
-	at := s.Show("50", 1000)
-	s.Book.Clock.Add(10 * time.Minute)
-	_ = at
-	one := decimal.NewFromInt(1)
-	ask := func(key lifeboat.Key, address string) (lifeboat.Receipt, error) {
-		return v.Withdraw(t.Context(), key, venue.Withdrawal{Address: venue.Address{Symbol: "BTC", Network: "BTC", Address: address}, Amount: one})
+	spoiled := &exchangetest.Spoiled{Handler: s, Call: "POST /sapi/v1/capital/withdraw/apply"}
+	server := httptest.NewServer(spoiled)
+	t.Cleanup(server.Close)
+	s.Show("50", 1000)
+	return venuetest.WithdrawalHarness{
+		Venue: join(t, connection(s, server.URL)), Account: exchangetest.Account,
+		To: venue.Address{Symbol: "BTC", Network: "BTC", Address: "bc1qmine"}, Amount: decimal.NewFromInt(1), TooMuch: decimal.NewFromInt(1000),
+		Made:        func() int { return s.Withdrawals(nil) },
+		Send:        func() { s.Withdrawals(func(w map[string]any) { w["status"], w["txId"] = 6, "abc" }) },
+		LoseRequest: func() { spoiled.Status, spoiled.Body, spoiled.After, spoiled.Times = 504, "<html>", false, 1 },
+		LoseAnswer:  func() { spoiled.Status, spoiled.Body, spoiled.After, spoiled.Times = 504, "<html>", true, 1 },
+		Later:       func() { s.Book.Clock.Add(6 * time.Minute) },
+		Reopen:      func() venue.Withdrawer { return join(t, connection(s, server.URL)) },
 	}
-	if r, err := ask("lb-w0", "bc1qmine"); err != nil || r.Status != lifeboat.NotPerformed || s.Withdrawals(nil) != 0 {
-		t.Fatalf("to an address of nobody: %+v, %v", r, err)
+}
+
+// Money leaves to the owner's own addresses only, once per key whatever becomes of the answer.
+func TestWithdrawals(t *testing.T) { venuetest.RunWithdrawals(t, away) }
+
+// A cut at every byte of a request to withdraw, and of its response, leaves exactly one withdrawal.
+func TestWithdrawalCutEverywhere(t *testing.T) {
+	request, response := exchangetest.CutWithdrawals(t, "POST /sapi/v1/capital/withdraw/apply ", func(t *testing.T, wire func(server string) *http.Client) (venue.Withdrawer, func(), func() int) {
+		s := binancetest.New()
+		server := httptest.NewServer(s)
+		t.Cleanup(server.Close)
+		c := connection(s, server.URL)
+		c.Client, c.PerMinute = wire(server.Listener.Addr().String()), 1e9
+		s.Show("50", 1000)
+		return join(t, c), func() { s.Book.Clock.Add(6 * time.Minute) }, func() int { return s.Withdrawals(nil) }
+	})
+	if request < 300 || response < 100 {
+		t.Errorf("the wire was cut in %d bytes of requests and %d of responses only", request, response)
 	}
-	v.Own([]venue.Address{{Symbol: "BTC", Network: "BTC", Address: "bc1qmine"}})
-	if r, err := ask("lb-w0", "bc1qthief"); err != nil || r.Status != lifeboat.NotPerformed || s.Withdrawals(nil) != 0 {
-		t.Fatalf("to a thief: %+v, %v", r, err)
-	}
-	p.Status, p.Body, p.Times = 504, "<html>", 1 // the request does not arrive
-	if _, err := ask("lb-w1", "bc1qmine"); err == nil {
-		t.Fatal("a gateway's time-out is an answer")
-	}
-	if _, err := ask("lb-w1", "bc1qmine"); err == nil {
-		t.Fatal("asked a second time before the first was proved not to come")
-	}
-	if _, err := v.AskWithdrawal(t.Context(), "lb-w1", venue.Withdrawal{}); err == nil || errors.Is(err, lifeboat.ErrAbsent) {
-		t.Fatalf("absent at once: %v", err)
-	}
-	s.Book.Clock.Add(6 * time.Minute)
-	if _, err := v.AskWithdrawal(t.Context(), "lb-w1", venue.Withdrawal{}); !errors.Is(err, lifeboat.ErrAbsent) {
-		t.Fatal(err)
-	}
-	p.After, p.Times = true, 1 // it arrives, and the answer is lost
-	if _, err := ask("lb-w1", "bc1qmine"); err == nil {
-		t.Fatal("a gateway's time-out is an answer")
-	}
-	if r, err := ask("lb-w1", "bc1qmine"); err != nil || r.Status != lifeboat.Accepted || s.Withdrawals(nil) != 1 {
-		t.Fatalf("%+v, %v, %d withdrawals", r, err, s.Withdrawals(nil))
-	}
-	if r, err := v.Withdraw(t.Context(), "lb-w1", venue.Withdrawal{Address: venue.Address{Symbol: "BTC", Network: "BTC", Address: "bc1qmine"}, Amount: decimal.NewFromInt(2)}); err != nil || r.Status != lifeboat.NotPerformed {
-		t.Errorf("the key of another withdrawal: %+v, %v", r, err)
-	}
-	s.Withdrawals(func(w map[string]any) { w["status"], w["txId"] = 6, "abc" })
-	if r, err := v.AskWithdrawal(t.Context(), "lb-w1", venue.Withdrawal{}); err != nil || r.Status != lifeboat.Performed || r.Facts["txid"] != "abc" {
-		t.Errorf("sent: %+v, %v", r, err)
-	}
-	if r, err := v.Withdraw(t.Context(), "lb-w2", venue.Withdrawal{Address: venue.Address{Symbol: "BTC", Network: "BTC", Address: "bc1qmine"}, Amount: decimal.NewFromInt(1000)}); err != nil || r.Status != lifeboat.NotPerformed {
-		t.Errorf("more than there is: %+v, %v", r, err)
-	}
+	t.Logf("cut at %d bytes of the request and %d of the response", request, response)
 }
 
 // Lines and orders are of one moment: when an order fills between the readings all is read again, and not for ever.
