@@ -142,3 +142,16 @@ func TestInterestIsNotNamedBesideATheft(t *testing.T) {
 		t.Errorf("the book has %s USDC", got)
 	}
 }
+
+// A debt that somebody raises by just what would pass for interest, again and again, is told within the second step.
+func TestGrowthInSmallStepsAddsUp(t *testing.T) {
+	m := lend()
+	for range 3 {
+		m.debt = m.debt.Mul(number("1.009"))
+		m.pass(2 * time.Minute)
+		m.pass(2 * time.Minute)
+	}
+	if len(m.told) != 1 || m.told[0].Tier != lifeboat.Action || !strings.Contains(m.told[0].Text, "USDC where the book had -12108") || m.restated != 3 {
+		t.Errorf("restated %d times; told %+v", m.restated, m.told)
+	}
+}

@@ -30,6 +30,7 @@ const (
 	apart  = time.Minute     // at least, between two statements that agree
 	settle = 2 * time.Minute // after a fill, in which a custodian's books may lag behind
 	silent = 15 * time.Minute
+	day    = 24 * time.Hour // in which what interest adds is counted together
 )
 
 // cent is the difference in cash that is not worth a word.
@@ -51,6 +52,14 @@ type account struct {
 	venue     string       // where it lies, as the plan in force says; "" when nothing is to be heard of it
 	heard     time.Time    // when there was a statement, or when waiting for one began
 	told      bool         // that nothing is heard of it
+
+	grown map[string]growth // :: symbol → since when the book has followed its interest
+}
+
+// growth is where interest began to count: many small steps in a day are one large step, which interest does not make.
+type growth struct {
+	from  decimal.Decimal
+	since time.Time
 }
 
 type difference struct {
@@ -59,8 +68,30 @@ type difference struct {
 	there  lifeboat.StatementLine // of nothing where no line names it
 }
 
-// interest says that the difference came by itself.
-func (d difference) interest() bool { return d.there.Grew(d.book) }
+// interest says that the difference came by itself, together with what came so within a day.
+func (k *account) interest(d difference, at time.Time) bool {
+	if g, known := k.grown[d.symbol]; known && at.Sub(g.since) < day && !d.there.Grew(g.from) {
+		return false
+	}
+	return d.there.Grew(d.book)
+}
+
+// follow notes from where what grew by itself has grown, and forgets what somebody moved.
+func (k *account) follow(at time.Time) {
+	for _, d := range k.differ {
+		g, known := k.grown[d.symbol]
+		switch {
+		case !k.interest(d, at):
+			delete(k.grown, d.symbol)
+		case !known || at.Sub(g.since) >= day:
+			if k.grown == nil {
+				k.grown = map[string]growth{}
+			}
+			k.grown[d.symbol] = growth{d.book, at}
+		}
+	}
+	k.differ, k.since = nil, time.Time{}
+}
 
 // New makes an audit of the accounts of a plan.
 func New(p *plan.Plan, book *lifeboat.Book) *Audit {
@@ -94,7 +125,7 @@ func (a *Audit) Apply(at time.Time, e lifeboat.Event) {
 		}
 	case lifeboat.Restated:
 		if known := a.accounts[e.Account]; known != nil {
-			known.differ, known.since = nil, time.Time{}
+			known.follow(at)
 		}
 	case lifeboat.Receipt:
 		if e.Filled.IsPositive() {
@@ -175,7 +206,7 @@ func (a *Audit) Next(at time.Time) []lifeboat.Event {
 			restated.Positions = append(restated.Positions, lifeboat.Position{Account: name, Symbol: l.Symbol, Quantity: l.Quantity})
 		}
 		events = append(events, restated)
-		strange := slices.DeleteFunc(slices.Clone(known.differ), difference.interest)
+		strange := slices.DeleteFunc(slices.Clone(known.differ), func(d difference) bool { return known.interest(d, at) })
 		if to := a.plan.Owners(); len(to) > 0 && len(strange) > 0 {
 			events = append(events, lifeboat.Intent{Key: lifeboat.NewKey("restated", name, s.At.UnixNano()), Act: lifeboat.SendMessage,
 				Message: &lifeboat.Message{To: to, Tier: grave(strange), Subject: fmt.Sprintf("%s holds something else than the book", name),
