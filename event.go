@@ -51,6 +51,7 @@ func (Quarantine) Word() string     { return "quarantine" }
 func (Reconciled) Word() string     { return "reconciled" }
 func (Statement) Word() string      { return "statement" }
 func (Restated) Word() string       { return "restated" }
+func (Outlook) Word() string        { return "outlook" }
 
 // Decode turns a journalled body back into its event. A word this version does not know is an error, never skipped:
 // what was recorded must be understood before money moves again.
@@ -84,6 +85,7 @@ var decoders = map[string]func([]byte) (Event, error){
 	"reconciled":    decodeAs[Reconciled],
 	"statement":     decodeAs[Statement],
 	"restated":      decodeAs[Restated],
+	"outlook":       decodeAs[Outlook],
 }
 
 func decodeAs[E Event](body []byte) (Event, error) {

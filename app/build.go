@@ -15,6 +15,7 @@ import (
 	"lifeboat/act/canary"
 	"lifeboat/act/decide"
 	"lifeboat/act/decide/breaker"
+	"lifeboat/act/exit"
 	"lifeboat/act/play"
 	"lifeboat/act/venue/paper"
 	"lifeboat/plan"
@@ -63,6 +64,8 @@ type System struct {
 	Audit   *audit.Audit
 	// Canaries are nil where none makes trials.
 	Canaries *canary.Stage
+	// Outlooks are nil where no playbook leaves anything on a chain.
+	Outlooks *exit.Outlooks
 	Ladder   *escalate.Ladder // nil where nobody nags
 	Flow     *lifeboat.Flow
 	// Asked are the expressions on the board beside those of the triggers: what the steps of playbooks ask, of the plan's
@@ -112,6 +115,10 @@ func Build(p Parts) (*System, error) {
 		if err != nil {
 			return nil, err
 		}
+	}
+	if len(ExitSteps(p.Plan, "")) > 0 {
+		system.Outlooks = exit.NewOutlooks(desk.Owners())
+		system.Flow.Stages = append(system.Flow.Stages, system.Outlooks)
 	}
 	if system.Canaries != nil {
 		system.Flow.Stages = append(system.Flow.Stages, system.Canaries)

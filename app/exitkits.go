@@ -89,10 +89,12 @@ type Outlook struct {
 	Via      string     `json:"via"`
 	State    ExitState  `json:"state"`
 	Why      []string   `json:"why,omitempty"`
-	Hash     string     `json:"hash,omitempty"` // of the kit
+	Causes   []string   `json:"causes,omitempty"` // of Why, in single words
+	Hash     string     `json:"hash,omitempty"`   // of the kit
 	Signed   int        `json:"signed,omitempty"`
 	Needed   int        `json:"needed,omitempty"`
 	Prepared *time.Time `json:"prepared,omitempty"` // the kit
+	Proven   *time.Time `json:"proven,omitempty"`   // when the kit was last found good
 	Words    []string   `json:"words,omitempty"`    // what it would do
 }
 
@@ -122,21 +124,25 @@ func (e *Exits) Look(ctx context.Context, s ExitStep) Outlook {
 	if err != nil {
 		return e.outlook(s, nil, err)
 	}
-	kit, status, err := e.Kits.Find(ctx, desk, order.Safe, order.What, 0)
+	kit, status, err := e.Kits.Find(ctx, desk, order.Safe, order.What, time.Duration(s.Exit.ProvenWithin))
 	if errors.Is(err, exit.ErrNoKit) {
 		return e.unprepared(ctx, s, desk, order)
 	}
 	if err == nil && status.Is != exit.Stale {
-		err = desk.Payable(ctx, kit.Prepared)
+		kit.Proven = e.clock.Now()
+		if err = e.Kits.Prove(kit.Prepared.Hash, kit.Proven); err == nil {
+			err = desk.Payable(ctx, kit.Prepared)
+		}
 	}
 	o := e.outlook(s, desk.Reads(kit.Prepared), err)
 	if o.Hash = kit.Prepared.Hash.Hex(); err != nil {
 		return o
 	}
-	o.State, o.Why, o.Signed, o.Needed, o.Prepared = ExitState(status.Is), status.Why, status.Signed, status.Needed, &kit.Prepared.At
+	o.State, o.Why, o.Causes, o.Signed, o.Needed = ExitState(status.Is), status.Why, status.Causes, status.Signed, status.Needed
+	o.Prepared, o.Proven = &kit.Prepared.At, &kit.Proven
 	if status.Is == exit.Stale {
 		if _, err := desk.Plan(ctx, order); errors.Is(err, protocol.ErrNothingToDo) {
-			o.State, o.Why = ExitNothing, nil
+			o.State, o.Why, o.Causes = ExitNothing, nil, nil
 		}
 	}
 	return o
@@ -148,7 +154,7 @@ func (e *Exits) unprepared(ctx context.Context, s ExitStep, desk *exit.Desk, ord
 	o := e.outlook(s, nil, err)
 	if err == nil {
 		o.State, o.Needed = exitUnsigned, p.Threshold
-		o.Why = []string{"nothing was prepared for its owners to sign (lifeboat exits prepare)"}
+		o.Why, o.Causes = []string{"nothing was prepared for its owners to sign (lifeboat exits prepare)"}, []string{"unprepared"}
 	}
 	return o
 }
@@ -176,7 +182,7 @@ func (e *Exits) outlook(s ExitStep, words []string, err error) Outlook {
 	default:
 		o.State = ExitFails
 	}
-	o.Why = []string{e.scrub(err.Error())}
+	o.Why, o.Causes = []string{e.scrub(err.Error())}, []string{string(o.State)}
 	return o
 }
 
@@ -205,7 +211,7 @@ func (e *Exits) Prepare(ctx context.Context, s ExitStep, again bool) (Kit, error
 		return Kit{}, err
 	}
 	if !again {
-		kit, status, err := e.Kits.Find(ctx, desk, order.Safe, order.What, 0)
+		kit, status, err := e.Kits.Find(ctx, desk, order.Safe, order.What, time.Duration(s.Exit.ProvenWithin))
 		if err == nil && status.Is != exit.Stale {
 			return kitOf(kit, desk.Reads(kit.Prepared), true), nil
 		}
@@ -326,7 +332,8 @@ func (d *Daemon) watchExits(ctx context.Context) error {
 // exitsAgain is when exits are looked at again after a chain did not answer.
 const exitsAgain = 10 * time.Minute
 
-// lookAtExits is false when something could not be found out. What has come to be otherwise than at the last look goes to the log.
+// lookAtExits is false when something could not be found out. What has come to be otherwise than at the last look goes to the log, and
+// into the journal, from where the owners are told.
 func (d *Daemon) lookAtExits(ctx context.Context, steps []ExitStep) (all bool) {
 	var last, found []api.Exit
 	if before := d.outlooks.Load(); before != nil {
@@ -349,7 +356,30 @@ func (d *Daemon) lookAtExits(ctx context.Context, steps []ExitStep) (all bool) {
 		}
 		all = all && o.State != ExitUnknown
 		found = append(found, e)
+		if err := d.report(ctx, o); err != nil {
+			return false
+		}
 	}
 	d.outlooks.Store(&found)
 	return all
+}
+
+// report lets an outlook into the flow when it is news. That a chain does not answer is none: its own signals say so.
+func (d *Daemon) report(ctx context.Context, o Outlook) error {
+	found := lifeboat.Outlook{Playbook: o.Playbook, Step: o.Step, Account: o.Account, State: string(o.State), Kit: o.Hash, Good: o.State.Good(), Causes: o.Causes, Why: o.Why}
+	if o.State == ExitUnknown || !d.Outlooks.News(found) {
+		return nil
+	}
+	queued := saying{found, make(chan error, 1)}
+	select {
+	case d.sayings <- queued:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-queued.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

@@ -1,6 +1,8 @@
 package app_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -115,4 +117,80 @@ func TestSignedBeforehand(t *testing.T) {
 		}
 	}
 	state("nothing", "")
+}
+
+// A kit that goes stale is told to the owners, once for each cause, by a daemon that looks at the start and once a day; and that all
+// is well again. What was told before a restart is not told again.
+func TestStaleKitIsTold(t *testing.T) {
+	t.Parallel()
+	bed := testbed.Start(t, testbed.Anvil)
+	w := newTreasury(t, bed, true)
+	w.write(treasuryPlan, "CONDITION", "health_factor.vault < 1.1", "VIA", "via: presigned, proven_within: 7d", "ROLES", "")
+	p, err := app.LoadPlan(w.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exits, end, err := app.ExitsAlone(t.Context(), p, w.dir, w.data, nil, lifeboat.WallClock{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	step := app.ExitSteps(p, "leave")[0]
+	armed := func() string {
+		t.Helper()
+		kit, err := exits.Prepare(t.Context(), step, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hash := common.HexToHash(kit.Hash)
+		for _, owner := range w.safe.Owners[:2] {
+			signature, err := crypto.Sign(hash[:], owner.Key)
+			if err == nil {
+				_, err = exits.Sign(t.Context(), hash, signature)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		return kit.Hash
+	}
+	looked := func(state string) {
+		t.Helper()
+		d, stop := running(t, lifeboat.WallClock{}, w.dir, w.data)
+		w.until(d, "a look that finds it "+state, func(s api.Status) bool { return len(s.Exits) == 1 && s.Exits[0].State == state })
+		stop()
+	}
+	told := func(want ...string) {
+		t.Helper()
+		var texts []string
+		for _, e := range journalOf(t, w.data) {
+			if i, ok := e.(lifeboat.Intent); ok && i.Act == lifeboat.SendMessage && strings.Contains(i.Message.Text, "step out") {
+				texts = append(texts, i.Message.Text)
+			}
+		}
+		for i, text := range want {
+			if len(texts) != len(want) || !strings.Contains(texts[i], text) {
+				t.Fatalf("the owners were told %q, and not %q", texts, want)
+			}
+		}
+	}
+
+	hash := armed()
+	looked("armed")
+	told()
+	proof := filepath.Join(w.data, "kits", strings.TrimPrefix(hash, "0x")+".proven")
+	if err := os.WriteFile(proof, []byte("2026-01-01T00:00:00Z\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	looked("stale")
+	looked("stale")
+	told("1 January 2026")
+	w.safe.Exec(w.aave.USDC.Do("approve", w.aave.Pool.Address, testbed.Units(1, 6)), testbed.OperationCall)
+	looked("stale")
+	looked("stale")
+	told("1 January 2026", "nonce")
+	armed()
+	looked("armed")
+	looked("armed")
+	told("1 January 2026", "nonce", "In order again")
 }

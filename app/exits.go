@@ -26,6 +26,7 @@ type Exits struct {
 	Kits  *exit.Kits            // that were signed beforehand
 
 	plan  *plan.Plan
+	clock lifeboat.Clock
 	scrub func(string) string
 }
 
@@ -45,7 +46,7 @@ type ExitOptions struct {
 // OpenExits opens a desk for each chain on which the plan has a Safe that acts. The keys that pay for gas are opened now, so that one
 // that is not there is told at the start, and not in the night when it is wanted.
 func OpenExits(ctx context.Context, o ExitOptions) (*Exits, error) {
-	e := &Exits{Desks: map[string]*exit.Desk{}, plan: o.Plan, scrub: o.Vault.Scrub}
+	e := &Exits{Desks: map[string]*exit.Desk{}, plan: o.Plan, clock: o.Clock, scrub: o.Vault.Scrub}
 	unusable := func(what string, err error, next string) error {
 		return &lifeboat.Problem{Reason: "chain-unusable", What: what + ": " + o.Vault.Scrub(err.Error()), Money: "nothing was sent", Next: next, Err: err}
 	}

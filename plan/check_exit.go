@@ -150,6 +150,9 @@ func (d *decoder) checkExitVia(p *Plan, path string, a Account, e Exit) {
 	case e.Via != "role" && !relayer:
 		d.faultAt(path+".account", fmt.Sprintf("via: %s wants safe.relayer in %s: the key that pays the gas", e.Via, a.Name), "")
 	}
+	if e.ProvenWithin != 0 && e.Via != "presigned" {
+		d.faultAt(path+".proven_within", "proven_within is for what was presigned; everything else is tried when its step comes", "")
+	}
 	m, mandate := p.Mandate(e.By)
 	switch {
 	case e.Via != "owners":

@@ -379,6 +379,9 @@ func completeExit(s *Step) {
 	fill(&s.Timeout, Duration(24*time.Hour))
 	fill(&s.Exit.To, s.Exit.Account)
 	fill(&s.Exit.Via, "owners")
+	if s.Exit.Via == "presigned" {
+		fill(&s.Exit.ProvenWithin, Duration(7*day))
+	}
 	if slices.Contains(s.Exit.Do, "swap") || slices.Contains(s.Exit.Do, "remove-liquidity") {
 		fill(&s.Exit.MaxSlippage, 0.01)
 	}

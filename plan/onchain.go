@@ -94,4 +94,6 @@ type Exit struct {
 	// transaction. Via role or presigned nobody is asked when it is absent.
 	By     string `json:"by,omitempty" plan:"to=approver"`
 	Urgent bool   `json:"urgent,omitempty"` // pays up to the chain's urgent_ceiling for gas
+	// ProvenWithin is how long ago what was presigned may last have been tried and found good; 7d when absent. What is older is not used.
+	ProvenWithin Duration `json:"proven_within,omitempty"`
 }

@@ -1,6 +1,7 @@
 package exit
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,12 +10,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"lifeboat/act/safe"
 	"lifeboat/durable"
+	"lifeboat/prose"
 )
 
 // A Kit is an exit that was prepared, and is signed, before anybody needs it. Whoever has enough of its signatures can carry it out and
@@ -22,6 +25,7 @@ import (
 type Kit struct {
 	Prepared Prepared
 	Kept     safe.Kept // with the signatures so far
+	Proven   time.Time // when it was last tried and found good
 }
 
 // Kits keep exits that are prepared beforehand: the transactions and signatures in the store, and beside them what was promised.
@@ -70,10 +74,39 @@ func (k *Kits) Prepare(ctx context.Context, d *Desk, o Order) (Kit, error) {
 	if err == nil {
 		err = k.Store.Put(kept)
 	}
+	if err == nil {
+		err = k.Prove(p.Hash, p.At)
+	}
 	if err != nil {
 		return Kit{}, fmt.Errorf("keep the kit: %w", err)
 	}
-	return Kit{p, kept}, nil
+	return Kit{p, kept, p.At}, nil
+}
+
+// Prove notes that a kit was tried and found good. Whether it is too old counts from here: a kit that nobody could try for long was
+// signed in a world that may be gone.
+func (k *Kits) Prove(hash common.Hash, at time.Time) error {
+	if err := durable.Write(k.proof(hash), []byte(at.UTC().Format(time.RFC3339)+"\n")); err != nil {
+		return fmt.Errorf("note that the kit is good: %w", err)
+	}
+	return nil
+}
+
+func (k *Kits) proof(hash common.Hash) string {
+	return filepath.Join(k.dir, fmt.Sprintf("%x.proven", hash))
+}
+
+// proven is when a kit was last found good; for one of before this was noted, when it was prepared.
+func (k *Kits) proven(p Prepared) (time.Time, error) {
+	text, err := os.ReadFile(k.proof(p.Hash))
+	if errors.Is(err, fs.ErrNotExist) {
+		return p.At, nil
+	}
+	at, parsed := time.Parse(time.RFC3339, strings.TrimSpace(string(text)))
+	if err = cmp.Or(err, parsed); err != nil {
+		return time.Time{}, fmt.Errorf("read when a kit was last good: %w", err)
+	}
+	return at, nil
 }
 
 // List the kits of a Safe, the newest first.
@@ -129,7 +162,8 @@ func (k *Kits) kit(kept safe.Kept) (Kit, error) {
 	if p.Hash != kept.Hash || p.Tx.Hash() != kept.Hash {
 		return Kit{}, errors.New("read a kit: what was promised belongs to another transaction")
 	}
-	return Kit{p, kept}, nil
+	proven, err := k.proven(p)
+	return Kit{p, kept, proven}, err
 }
 
 // Readiness of a kit.
@@ -141,14 +175,25 @@ const (
 	Stale    Readiness = "stale"    // it has to be prepared and signed anew
 )
 
+// Causes why a kit is not armed.
+const (
+	CauseNonce      = "nonce"      // the Safe is at another
+	CauseAge        = "age"        // nobody found it good for too long
+	CauseSignature  = "signature"  // one of them does not count, or no more
+	CauseTrial      = "trial"      // it would not go through, or not end as promised
+	CauseSignatures = "signatures" // there are too few
+)
+
 // Status of a kit, and why it is not armed.
 type Status struct {
 	Is             Readiness
 	Signed, Needed int
-	Why            []string
+	Why            []string // in words
+	Causes         []string // of these, in the same order
 }
 
-// Status tries a kit as if it were carried out now. One that is older than maxAge is stale, whatever a trial says; 0 is no limit.
+// Status tries a kit as if it were carried out now. One that was last found good longer ago than maxAge is stale, whatever a trial
+// says; 0 is no limit.
 func (d *Desk) Status(ctx context.Context, kit Kit, maxAge time.Duration) (Status, error) {
 	p := kit.Prepared
 	state, err := safe.Read(ctx, d.Chain, nil, p.Tx.Safe)
@@ -160,27 +205,30 @@ func (d *Desk) Status(ctx context.Context, kit Kit, maxAge time.Duration) (Statu
 		return Status{}, err
 	}
 	s := Status{Is: Armed, Signed: len(tally.Good), Needed: state.Threshold}
-	stale := func(why string) { s.Is, s.Why = Stale, append(s.Why, why) }
+	stale := func(cause, why string) {
+		s.Is, s.Why, s.Causes = Stale, append(s.Why, why), append(s.Causes, cause)
+	}
 	switch {
 	case state.Nonce > p.Tx.Nonce:
-		stale(fmt.Sprintf("it was signed for nonce %d, and the Safe is at %d", p.Tx.Nonce, state.Nonce))
+		stale(CauseNonce, fmt.Sprintf("it was signed for nonce %d, and the Safe is at %d", p.Tx.Nonce, state.Nonce))
 	case state.Nonce < p.Tx.Nonce:
-		stale(fmt.Sprintf("it was signed for nonce %d, and the Safe is only at %d: what comes before it has to be carried out first", p.Tx.Nonce, state.Nonce))
+		stale(CauseNonce, fmt.Sprintf("it was signed for nonce %d, and the Safe is only at %d: what comes before it has to be carried out first", p.Tx.Nonce, state.Nonce))
 	}
-	if age := d.Clock.Now().Sub(p.At); maxAge > 0 && age > maxAge {
-		stale(fmt.Sprintf("it was prepared on %s", p.At.UTC().Format("2 January 2006 15:04 UTC")))
+	if age := d.Clock.Now().Sub(kit.Proven); maxAge > 0 && age > maxAge {
+		stale(CauseAge, fmt.Sprintf("it was last found good on %s, %s ago, and may be no older than %s: prepare it again, which keeps its signatures if it is the same still",
+			kit.Proven.UTC().Format("2 January 2006 15:04 UTC"), prose.Span(age), prose.Span(maxAge)))
 	}
 	for _, fault := range tally.Faults {
-		stale(fault)
+		stale(CauseSignature, fault)
 	}
 	if _, err := d.try(ctx, nil, p); err != nil {
 		if unknown(err) {
 			return Status{}, err
 		}
-		stale(clause(err))
+		stale(CauseTrial, clause(err))
 	}
 	if !tally.Enough() && s.Is == Armed {
-		s.Is, s.Why = Unsigned, []string{fmt.Sprintf("%d of %d owners have signed", s.Signed, s.Needed)}
+		s.Is, s.Why, s.Causes = Unsigned, []string{fmt.Sprintf("%d of %d owners have signed", s.Signed, s.Needed)}, []string{CauseSignatures}
 	}
 	return s, nil
 }

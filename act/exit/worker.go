@@ -29,9 +29,8 @@ type Worker struct {
 	Sender func(account string, byRole bool) (common.Address, error)
 	// Oracle of a chain, made of the plan's price feeds; nil where there are none.
 	Oracle func(chain string) protocol.Oracle
-	// Kits that were signed beforehand; nil where there are none. One that is older than KitAge is not used; 0 is no limit.
-	Kits   *Kits
-	KitAge time.Duration
+	// Kits that were signed beforehand; nil where there are none.
+	Kits *Kits
 	// Batch is the contract that makes one transaction of many calls, where it is not Safe's own.
 	Batch common.Address
 }
@@ -101,7 +100,7 @@ func (w *Worker) plan(ctx context.Context, d *Desk, key lifeboat.Key, s step) li
 	order, err := w.Order(ctx, s.ExitOrder)
 	if err == nil {
 		var p Prepared
-		if p, err = w.prepare(ctx, d, order, s.Via == "presigned"); err == nil {
+		if p, err = w.prepare(ctx, d, order, s); err == nil {
 			return planned(key, p)
 		}
 	}
@@ -135,11 +134,11 @@ func (w *Worker) Order(ctx context.Context, o plan.ExitOrder) (Order, error) {
 }
 
 // prepare works an exit out, or takes the one that was signed beforehand.
-func (w *Worker) prepare(ctx context.Context, d *Desk, o Order, presigned bool) (Prepared, error) {
-	if !presigned {
+func (w *Worker) prepare(ctx context.Context, d *Desk, o Order, s step) (Prepared, error) {
+	if s.Via != "presigned" {
 		return d.Plan(ctx, o)
 	}
-	kit, err := w.Kits.Ready(ctx, d, o.Safe, o.What, w.KitAge)
+	kit, err := w.Kits.Ready(ctx, d, o.Safe, o.What, time.Duration(s.ProvenWithin))
 	if err != nil {
 		return Prepared{}, err
 	}

@@ -149,6 +149,18 @@ func TestKit(t *testing.T) {
 	if s := status(time.Nanosecond); s.Is != exit.Stale {
 		t.Errorf("old it is %+v", s)
 	}
+	// One that nobody found good for nine days is not used by a step that wants it within seven, signed or not. To prepare it anew is to try
+	// it, and as it is the same still, it keeps its signatures.
+	aged := m.ordered("presigned")
+	aged.ProvenWithin = plan.Duration(7 * 24 * time.Hour)
+	if err := kits.Prove(first.Prepared.Hash, time.Now().Add(-9*24*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	says(t, m.do(w, "exit-plan", aged).Why, "stale", "last found good", "9 d ago")
+	prepare()
+	if found := m.do(w, "exit-plan", aged); found.Status != lifeboat.Performed {
+		t.Errorf("prepared anew: %s", found.Why)
+	}
 	m.safe.Exec(m.aave.WETH.Do("approve", m.Whale().Address, testbed.Ether(0)), testbed.OperationCall)
 	if s := status(0); s.Is != exit.Stale {
 		t.Errorf("when the Safe has gone on it is %+v", s)

@@ -201,7 +201,8 @@ func tellOutlooks(w io.Writer, found []app.Outlook) {
 	for _, x := range found {
 		fmt.Fprintf(w, "%s, step %s, from %s (via %s): %s\n", x.Playbook, x.Step, x.Account, x.Via, x.State.Told())
 		if x.Prepared != nil {
-			fmt.Fprintf(w, "  kit %s, prepared at %s, signed by %d of %d owners\n", x.Hash, stamp(*x.Prepared), x.Signed, x.Needed)
+			fmt.Fprintf(w, "  kit %s, signed by %d of %d owners\n", x.Hash, x.Signed, x.Needed)
+			fmt.Fprintf(w, "  prepared at %s, last found good at %s\n", stamp(*x.Prepared), stamp(*x.Proven))
 		}
 		for _, why := range x.Why {
 			fmt.Fprintf(w, "  no  %s\n", why)

@@ -76,6 +76,8 @@ func tell(e Entry) (verb, text string) {
 		return "STATED", fmt.Sprintf("%s says that %s holds %s%s", v.Source, v.Account, prose.Count(len(v.Lines), "asset"), prose.After("; it may not trade: ", v.Blocked))
 	case lifeboat.Restated:
 		return "RESTATED", fmt.Sprintf("the book of %s follows %s: %s", v.Account, v.Source, v.Why)
+	case lifeboat.Outlook:
+		return "OUTLOOK", fmt.Sprintf("the exit of step %s in %q is %s%s", v.Step, v.Playbook, v.State, prose.After(": ", strings.Join(v.Why, "; ")))
 	}
 	return strings.ToUpper(e.Word), string(e.Body)
 }
