@@ -26,15 +26,16 @@ import (
 	"lifeboat"
 	"lifeboat/act/venue/rest"
 	"lifeboat/custodian"
+	"lifeboat/custodian/address"
 	"lifeboat/custodian/node"
 )
 
 // Options of a source.
 type Options struct {
-	URL       string   // of the server, with user and password or a key where it wants one
-	Addresses []string // of the account, all of one network
-	Symbol    string   // as the plan calls it; BTC when empty
-	Network   Network  // "" is mainnet
+	URL       string          // of the server, with user and password or a key where it wants one
+	Addresses []string        // of the account, all of one network
+	Symbol    string          // as the plan calls it; BTC when empty
+	Network   address.Network // "" is mainnet
 	Clock     lifeboat.Clock
 	Client    *http.Client // nil is the usual one
 }
@@ -77,13 +78,13 @@ type held struct{ confirmed, free decimal.Decimal }
 
 // wallet is an account's addresses in the order of the plan, and the scripts that pay to them.
 type wallet struct {
-	addresses []Address
+	addresses []address.Bitcoin
 	scripts   map[string]bool
 }
 
 // New makes a source; addresses that are none, or of another network, are refused.
 func New(o Options) (*Source, error) {
-	o.Symbol, o.Network = cmp.Or(o.Symbol, "BTC"), cmp.Or(o.Network, Mainnet)
+	o.Symbol, o.Network = cmp.Or(o.Symbol, "BTC"), cmp.Or(o.Network, address.Mainnet)
 	server, err := node.New(o.URL, o.Clock, o.Client)
 	if err != nil {
 		return nil, err
@@ -93,12 +94,12 @@ func New(o Options) (*Source, error) {
 	}
 	owned := wallet{scripts: map[string]bool{}}
 	for _, text := range o.Addresses {
-		if err := CheckAddress(text, o.Network); err != nil {
+		if err := address.CheckBitcoin(text, o.Network); err != nil {
 			return nil, fmt.Errorf("address %q: %w", text, err)
 		}
-		a, _ := ParseAddress(text)
-		if !owned.scripts[a.script] { // one that is listed twice is counted once
-			owned.scripts[a.script] = true
+		a, _ := address.ParseBitcoin(text)
+		if !owned.scripts[a.Script] { // one that is listed twice is counted once
+			owned.scripts[a.Script] = true
 			owned.addresses = append(owned.addresses, a)
 		}
 	}
@@ -162,7 +163,7 @@ func earlier(a, b time.Time) time.Time {
 
 // fresh refuses what a node says that has lost touch. Blocks of the other networks may stay away for days.
 func (s *Source) fresh(at header) error {
-	if old := s.Clock.Now().Sub(at.at); s.Network == Mainnet && old > behindMax {
+	if old := s.Clock.Now().Sub(at.at); s.Network == address.Mainnet && old > behindMax {
 		return s.node.Fault("read the newest block", "it is behind: its newest block, %d, is of %s", at.height, at.at.Format("2006-01-02 15:04 MST"))
 	}
 	return nil
@@ -245,4 +246,14 @@ func (s *Source) recognise(ctx context.Context) (server, error) {
 		return nil, s.node.Fault(step, "it speaks neither as Esplora nor as btcd or Bitcoin Core do")
 	}
 	return core{rpc{s.node}}, nil
+}
+
+// first blocks tell the networks apart, whatever a node calls itself.
+var first = map[string]address.Network{
+	"000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f": address.Mainnet,
+	"000000000933ea01ad0ee984209779baaec3ced90fa3f408719526f8d77f4943": address.Testnet3,
+	"00000000da84f2bafbbc53dee25a72ae507ff4914b867c565be350b0da8bf043": address.Testnet4,
+	"00000008819873e925422c1ff0f99f7cc9bbb232af63a077a480a3633bee1ef6": address.Signet,
+	"0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206": address.Regtest,
+	"683e86bd5c6d110d91b94b97137ba6bfe02dbbdb8e3dff722a669b5d69d77af6": address.Simnet,
 }

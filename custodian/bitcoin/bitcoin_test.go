@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/btcsuite/btcd/chaincfg/v2"
+
+	"lifeboat/custodian/address"
 	"lifeboat/custodian/bitcoin/bitcointest"
 )
 
@@ -33,8 +36,8 @@ var (
 )
 
 func chain() *bitcointest.Chain {
-	a, _ := ParseAddress(cold)
-	return &bitcointest.Chain{Genesis: genesis, Tips: []string{block1}, Height: 940000, Time: noon.Unix() - 300, Address: cold, Script: a.script,
+	a, _ := address.ParseBitcoin(cold)
+	return &bitcointest.Chain{Genesis: genesis, Tips: []string{block1}, Height: 940000, Time: noon.Unix() - 300, Address: cold, Script: a.Script,
 		Funded: "2100000000000001", Spent: "100000000000000", Leaving: "1", Watched: true, Paths: map[string]string{}, Methods: map[string]string{}}
 }
 
@@ -185,4 +188,13 @@ func FuzzAmount(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The first blocks are those of btcd.
+func TestFirstBlocks(t *testing.T) {
+	for _, p := range []*chaincfg.Params{&chaincfg.MainNetParams, &chaincfg.TestNet3Params, &chaincfg.TestNet4Params, &chaincfg.SigNetParams, &chaincfg.RegressionNetParams, &chaincfg.SimNetParams} {
+		if got := first[p.GenesisHash.String()]; string(got) != p.Name {
+			t.Errorf("%s is %q", p.Name, got)
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"lifeboat/custodian/address"
 	"lifeboat/custodian/node"
 )
 
@@ -115,7 +116,7 @@ func (t rpcTransaction) into(w wallet, paid map[outpoint]decimal.Decimal, spent,
 
 // page of an address's transactions. An address that was never used is said with an error, which is told from the others by
 // its words: btcd has one code for it and for an address that it cannot read.
-func (b btcd) page(ctx context.Context, a Address, step string, skip, count int, newestFirst bool) ([]rpcTransaction, error) {
+func (b btcd) page(ctx context.Context, a address.Bitcoin, step string, skip, count int, newestFirst bool) ([]rpcTransaction, error) {
 	var txs []rpcTransaction
 	err := b.node.Call(ctx, step, "searchrawtransactions", []any{a.Text, 1, skip, count, 1, newestFirst}, &txs)
 	var said *node.RPCError

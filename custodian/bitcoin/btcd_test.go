@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/btcsuite/btcd/address/v2"
+	payto "github.com/btcsuite/btcd/address/v2"
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -20,6 +20,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"lifeboat"
+	"lifeboat/custodian/address"
 	"lifeboat/custodian/node"
 )
 
@@ -28,7 +29,7 @@ type regtest struct {
 	url  string
 	node *node.Node
 	key  *btcec.PrivateKey
-	mine Address // that blocks are mined to, the key's
+	mine address.Bitcoin // that blocks are mined to, the key's
 }
 
 func newRegtest(t *testing.T) *regtest {
@@ -83,13 +84,13 @@ func newRegtest(t *testing.T) *regtest {
 	return r
 }
 
-func (r *regtest) witness(t *testing.T, key *btcec.PrivateKey) Address {
+func (r *regtest) witness(t *testing.T, key *btcec.PrivateKey) address.Bitcoin {
 	t.Helper()
-	a, err := address.NewAddressWitnessPubKeyHash(address.Hash160(key.PubKey().SerializeCompressed()), &chaincfg.RegressionNetParams)
+	a, err := payto.NewAddressWitnessPubKeyHash(payto.Hash160(key.PubKey().SerializeCompressed()), &chaincfg.RegressionNetParams)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mine, err := ParseAddress(a.EncodeAddress())
+	mine, err := address.ParseBitcoin(a.EncodeAddress())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +122,7 @@ func (r *regtest) coinbase(t *testing.T, height int) (string, int64) {
 }
 
 type payment struct {
-	to      Address
+	to      address.Bitcoin
 	satoshi int64
 }
 
@@ -135,10 +136,10 @@ func (r *regtest) spend(t *testing.T, id string, index uint32, value int64, to .
 	tx := wire.NewMsgTx(2)
 	tx.AddTxIn(wire.NewTxIn(wire.NewOutPoint(hash, index), nil, nil))
 	for _, p := range to {
-		script, _ := hex.DecodeString(p.to.script)
+		script, _ := hex.DecodeString(p.to.Script)
 		tx.AddTxOut(wire.NewTxOut(p.satoshi, script))
 	}
-	script, _ := hex.DecodeString(r.mine.script)
+	script, _ := hex.DecodeString(r.mine.Script)
 	fetcher := txscript.NewCannedPrevOutputFetcher(script, value)
 	tx.TxIn[0].Witness, err = txscript.WitnessSignature(tx, txscript.NewTxSigHashes(tx, fetcher), 0, value, script, txscript.SigHashAll, r.key, true)
 	if err != nil {
@@ -155,13 +156,13 @@ func (r *regtest) spend(t *testing.T, id string, index uint32, value int64, to .
 	return sent
 }
 
-func (r *regtest) source(t *testing.T, addresses ...Address) *Source {
+func (r *regtest) source(t *testing.T, addresses ...address.Bitcoin) *Source {
 	t.Helper()
 	var texts []string
 	for _, a := range addresses {
 		texts = append(texts, a.Text)
 	}
-	s, err := New(Options{URL: r.url, Addresses: texts, Network: Regtest, Clock: lifeboat.WallClock{}})
+	s, err := New(Options{URL: r.url, Addresses: texts, Network: address.Regtest, Clock: lifeboat.WallClock{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +186,7 @@ func TestRegtest(t *testing.T) {
 	r := newRegtest(t)
 	otherKey, _ := btcec.PrivKeyFromBytes(bytes.Repeat([]byte{9}, 32))
 	vault := r.witness(t, otherKey)
-	taproot, err := ParseAddress("bcrt1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqc8gma6")
+	taproot, err := address.ParseBitcoin("bcrt1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqc8gma6")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +224,7 @@ func TestRegtest(t *testing.T) {
 	if _, err := mainnet.Holdings(t.Context()); err == nil || !strings.Contains(err.Error(), "it is a server of regtest, and the account is on mainnet") || strings.Contains(err.Error(), "password") {
 		t.Errorf("another network: %v", err)
 	}
-	wrong, _ := New(Options{URL: strings.Replace(r.url, "a-long-password", "not-the-password", 1), Addresses: []string{vault.Text}, Network: Regtest, Clock: lifeboat.WallClock{}})
+	wrong, _ := New(Options{URL: strings.Replace(r.url, "a-long-password", "not-the-password", 1), Addresses: []string{vault.Text}, Network: address.Regtest, Clock: lifeboat.WallClock{}})
 	if _, err := wrong.Holdings(t.Context()); err == nil || strings.Contains(err.Error(), "not-the-password") || !strings.Contains(err.Error(), "401") {
 		t.Errorf("a wrong password: %v", err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"lifeboat/custodian/address"
 	"lifeboat/custodian/node"
 )
 
@@ -48,7 +49,7 @@ func (c core) held(ctx context.Context, w wallet) (held, error) {
 }
 
 // watched makes sure that the wallet would know of what is paid to the address.
-func (c core) watched(ctx context.Context, a Address) error {
+func (c core) watched(ctx context.Context, a address.Bitcoin) error {
 	step := "look for " + a.Text + " in the wallet"
 	var said struct {
 		Script string `json:"scriptPubKey"`
@@ -58,7 +59,7 @@ func (c core) watched(ctx context.Context, a Address) error {
 	if err := c.node.Call(ctx, step, "getaddressinfo", []any{a.Text}, &said); err != nil {
 		return err
 	}
-	if said.Script != a.script {
+	if said.Script != a.Script {
 		return c.node.Fault(step, "the answer is not of this address")
 	}
 	if !said.Mine && !said.Watch {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"lifeboat/custodian/address"
 	"lifeboat/custodian/node"
 )
 
@@ -95,8 +96,8 @@ func (t rpcTransaction) read() (transaction, error) {
 		c := coin{in.Spends.Script.Hex, in.Spends.Script.Address, value}
 		if len(in.Spends.Addresses) == 1 {
 			if c.address = in.Spends.Addresses[0]; c.script == "" {
-				a, _ := ParseAddress(c.address) // a script without an address is nobody's that is asked for
-				c.script = a.script
+				a, _ := address.ParseBitcoin(c.address) // a script without an address is nobody's that is asked for
+				c.script = a.Script
 			}
 		}
 		tx.inputs = append(tx.inputs, c)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/btcsuite/btcd/address/v2/bech32"
 
+	"lifeboat/custodian/address"
 	"lifeboat/custodian/cosmos/cosmostest"
 )
 
@@ -133,7 +134,7 @@ func TestAddresses(t *testing.T) {
 		{strings.ToUpper(owner), "capital letters"}, {m, "another kind (bech32m)"}, {"0x52908400098527886E0F7030069857D2E4169EE7", "no bech32 address"},
 		{strings.Repeat("a", 101), "is not 101 characters long"},
 	} {
-		if err := CheckAddress(c.text, "cosmos"); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+		if err := address.CheckCosmos(c.text, "cosmos"); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v, want %q", c.text, err, c.want)
 		}
 	}
@@ -150,6 +151,6 @@ func FuzzCoins(f *testing.F) {
 				t.Errorf("%q: %v", text, all)
 			}
 		}
-		_ = CheckAddress(text, "cosmos")
+		_ = address.CheckCosmos(text, "cosmos")
 	})
 }

@@ -12,7 +12,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -21,11 +20,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mr-tron/base58"
 	"github.com/shopspring/decimal"
 
 	"lifeboat"
 	"lifeboat/custodian"
+	"lifeboat/custodian/address"
 	"lifeboat/custodian/node"
 )
 
@@ -42,24 +41,6 @@ const (
 // first blocks by the beginning of their hash, as CAIP-2 names the clusters.
 var first = map[string]Cluster{
 	"5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp": Mainnet, "EtWTRABZaYq6iMfeYKouRu166VU2xqa1": Devnet, "4uhcVJyU9pJkvQyS88uRDiswHXSCkY3z": Testnet,
-}
-
-// CheckAddress says what is wrong with an address: 32 bytes in base58. It has no checksum and no network.
-func CheckAddress(text string) error {
-	switch {
-	case text == "":
-		return errors.New("there is no address")
-	case len(text) > 44:
-		return fmt.Errorf("an address of Solana has 44 characters at most, and this has %d", len(text))
-	}
-	bytes, err := base58.Decode(text)
-	if err != nil {
-		return errors.New("it has a character that is not of base58 (0, O, I and l are not)")
-	}
-	if len(bytes) != 32 {
-		return fmt.Errorf("it holds %d bytes where an address of Solana holds 32", len(bytes))
-	}
-	return nil
 }
 
 // Options of a source.
@@ -105,12 +86,12 @@ func New(o Options) (*Source, error) {
 		return nil, fmt.Errorf("an account on Solana has between 1 and %d addresses and stake accounts", accountsMax)
 	}
 	for _, text := range slices.Concat(o.Addresses, o.Stakes) {
-		if err := CheckAddress(text); err != nil {
+		if err := address.CheckSolana(text); err != nil {
 			return nil, fmt.Errorf("address %q: %w", text, err)
 		}
 	}
 	for mint := range o.Tokens {
-		if err := CheckAddress(mint); err != nil {
+		if err := address.CheckSolana(mint); err != nil {
 			return nil, fmt.Errorf("token %q: %w", mint, err)
 		}
 	}
@@ -311,9 +292,9 @@ func (a amount) read() (decimal.Decimal, bool) {
 }
 
 // tokens of one program. What is frozen is held and not free.
-func (s *Source) tokens(ctx context.Context, l *look, address, program string) error {
-	step := "read the tokens of " + address
-	accounts, err := read[[]tokenAccount](ctx, s, l, step, "getTokenAccountsByOwner", address,
+func (s *Source) tokens(ctx context.Context, l *look, owner, program string) error {
+	step := "read the tokens of " + owner
+	accounts, err := read[[]tokenAccount](ctx, s, l, step, "getTokenAccountsByOwner", owner,
 		map[string]any{"programId": program}, map[string]any{"commitment": "finalized", "encoding": "jsonParsed"})
 	if err != nil {
 		return err
@@ -321,7 +302,7 @@ func (s *Source) tokens(ctx context.Context, l *look, address, program string) e
 	for _, a := range *accounts {
 		info := a.Account.Data.Parsed.Info
 		quantity, ok := info.Amount.read()
-		if !ok || info.Owner != address || CheckAddress(info.Mint) != nil || CheckAddress(a.Address) != nil {
+		if !ok || info.Owner != owner || address.CheckSolana(info.Mint) != nil || address.CheckSolana(a.Address) != nil {
 			return s.node.Fault(step, "it lists something that is not a token account of this address")
 		}
 		symbol, named := s.Tokens[info.Mint]

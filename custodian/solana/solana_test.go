@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"lifeboat/custodian/address"
 	"lifeboat/custodian/solana/solanatest"
 )
 
@@ -152,7 +153,7 @@ func TestAddresses(t *testing.T) {
 		{"", "no address"}, {owner[:40], "bytes where an address of Solana holds 32"}, {owner + "1111", "44 characters at most"},
 		{"0" + owner[1:], "not of base58"}, {"bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq", "not of base58"},
 	} {
-		if err := CheckAddress(c.text); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+		if err := address.CheckSolana(c.text); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v, want %q", c.text, err, c.want)
 		}
 	}
@@ -162,10 +163,10 @@ func FuzzUnits(f *testing.F) {
 	for _, seed := range []string{"18446744073709551615", "-1", "1e9", "", "007"} {
 		f.Add(seed, owner)
 	}
-	f.Fuzz(func(t *testing.T, text, address string) {
+	f.Fuzz(func(t *testing.T, text, account string) {
 		if d, ok := units(text, 9); ok && d.IsNegative() {
 			t.Errorf("%q", text)
 		}
-		_ = CheckAddress(address)
+		_ = address.CheckSolana(account)
 	})
 }

@@ -1,4 +1,10 @@
-package bitcoin
+// Package address says whether a text is an address of Bitcoin, Solana or a chain of Cosmos, and what is wrong with it when it is
+// none: a checksum, a length, another network. It exists so that a slip is told when the plan is read, with its line, and again by
+// whoever asks a node for the account.
+//
+// It only looks at the text. Whether anything lies at an address, and whose it is, it cannot know; addresses of EVM chains are
+// read by the plan itself.
+package address
 
 import (
 	"encoding/hex"
@@ -23,25 +29,15 @@ const (
 	Simnet   Network = "simnet"
 )
 
-// first blocks tell the networks apart, whatever a node calls itself.
-var first = map[string]Network{
-	"000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f": Mainnet,
-	"000000000933ea01ad0ee984209779baaec3ced90fa3f408719526f8d77f4943": Testnet3,
-	"00000000da84f2bafbbc53dee25a72ae507ff4914b867c565be350b0da8bf043": Testnet4,
-	"00000008819873e925422c1ff0f99f7cc9bbb232af63a077a480a3633bee1ef6": Signet,
-	"0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206": Regtest,
-	"683e86bd5c6d110d91b94b97137ba6bfe02dbbdb8e3dff722a669b5d69d77af6": Simnet,
-}
-
-// Address is one that can be paid to.
-type Address struct {
+// Bitcoin is an address that can be paid to.
+type Bitcoin struct {
 	Text     string
 	Networks []Network // that an address of this form is for
-	script   string    // that its outputs carry, in hexadecimal
+	Script   string    // that its outputs carry, in hexadecimal
 }
 
 // On reports that the address is one of this network.
-func (a Address) On(network Network) bool {
+func (a Bitcoin) On(network Network) bool {
 	for _, n := range a.Networks {
 		if n == network {
 			return true
@@ -71,14 +67,14 @@ var prefixes = map[string][]Network{
 // textMax is longer than any address of Bitcoin.
 const textMax = 100
 
-// ParseAddress reads an address: of the old forms (base58check) or a segwit one (bech32, BIP 173; bech32m, BIP 350). The error
+// ParseBitcoin reads an address: of the old forms (base58check) or a segwit one (bech32, BIP 173; bech32m, BIP 350). The error
 // says what is wrong with the text.
-func ParseAddress(text string) (Address, error) {
+func ParseBitcoin(text string) (Bitcoin, error) {
 	switch {
 	case text == "":
-		return Address{}, errors.New("there is no address")
+		return Bitcoin{}, errors.New("there is no address")
 	case len(text) > textMax:
-		return Address{}, fmt.Errorf("an address of Bitcoin is not %d characters long", len(text))
+		return Bitcoin{}, fmt.Errorf("an address of Bitcoin is not %d characters long", len(text))
 	}
 	if at := strings.LastIndexByte(text, '1'); at > 0 {
 		if networks, ok := prefixes[strings.ToLower(text[:at])]; ok {
@@ -88,59 +84,59 @@ func ParseAddress(text string) (Address, error) {
 	return old(text)
 }
 
-func old(text string) (Address, error) {
+func old(text string) (Bitcoin, error) {
 	hash, version, err := base58.CheckDecode(text)
 	switch {
 	case errors.Is(err, base58.ErrChecksum):
-		return Address{}, errors.New("its checksum is wrong: a character is missing or mistyped")
+		return Bitcoin{}, errors.New("its checksum is wrong: a character is missing or mistyped")
 	case err != nil:
-		return Address{}, errors.New("it is neither a base58 address (1…, 3…, m…, n…, 2…) nor a segwit address (bc1…, tb1…, bcrt1…, sb1…)")
+		return Bitcoin{}, errors.New("it is neither a base58 address (1…, 3…, m…, n…, 2…) nor a segwit address (bc1…, tb1…, bcrt1…, sb1…)")
 	case len(hash) != 20:
-		return Address{}, fmt.Errorf("it holds %d bytes where an address holds 20", len(hash))
+		return Bitcoin{}, fmt.Errorf("it holds %d bytes where an address holds 20", len(hash))
 	}
 	form, ok := forms[version]
 	if !ok {
-		return Address{}, fmt.Errorf("it starts with byte %d, which is no network of Bitcoin", version)
+		return Bitcoin{}, fmt.Errorf("it starts with byte %d, which is no network of Bitcoin", version)
 	}
-	return Address{Text: text, Networks: form.networks, script: form.before + hex.EncodeToString(hash) + form.after}, nil
+	return Bitcoin{Text: text, Networks: form.networks, Script: form.before + hex.EncodeToString(hash) + form.after}, nil
 }
 
-func segwit(text string, networks []Network) (Address, error) {
+func segwit(text string, networks []Network) (Bitcoin, error) {
 	if text != strings.ToLower(text) && text != strings.ToUpper(text) {
-		return Address{}, errors.New("it mixes capital and small letters")
+		return Bitcoin{}, errors.New("it mixes capital and small letters")
 	}
 	_, data, form, err := bech32.DecodeGeneric(text)
 	var checksum bech32.ErrInvalidChecksum
 	switch {
 	case errors.As(err, &checksum):
-		return Address{}, errors.New("its checksum is wrong: a character is missing or mistyped")
+		return Bitcoin{}, errors.New("its checksum is wrong: a character is missing or mistyped")
 	case err != nil:
-		return Address{}, errors.New("it has a character that no segwit address has, or is too short or too long for one")
+		return Bitcoin{}, errors.New("it has a character that no segwit address has, or is too short or too long for one")
 	case len(data) == 0 || data[0] > 16:
-		return Address{}, errors.New("it names no version of segwit that exists")
+		return Bitcoin{}, errors.New("it names no version of segwit that exists")
 	case (form == bech32.Version0) != (data[0] == 0):
-		return Address{}, fmt.Errorf("its checksum is not the one of segwit version %d", data[0])
+		return Bitcoin{}, fmt.Errorf("its checksum is not the one of segwit version %d", data[0])
 	}
 	program, err := bech32.ConvertBits(data[1:], 5, 8, false)
 	switch {
 	case err != nil:
-		return Address{}, errors.New("it ends in the middle of a byte")
+		return Bitcoin{}, errors.New("it ends in the middle of a byte")
 	case len(program) < 2 || len(program) > 40,
 		data[0] == 0 && len(program) != 20 && len(program) != 32,
 		data[0] == 1 && len(program) != 32 && len(program) != 2:
-		return Address{}, fmt.Errorf("it holds %d bytes, which no address of segwit version %d does", len(program), data[0])
+		return Bitcoin{}, fmt.Errorf("it holds %d bytes, which no address of segwit version %d does", len(program), data[0])
 	}
 	version := data[0]
 	if version > 0 {
 		version += 0x50 // OP_1 and on
 	}
 	script := append([]byte{version, byte(len(program))}, program...)
-	return Address{Text: strings.ToLower(text), Networks: networks, script: hex.EncodeToString(script)}, nil
+	return Bitcoin{Text: strings.ToLower(text), Networks: networks, Script: hex.EncodeToString(script)}, nil
 }
 
-// CheckAddress says what is wrong with an address of the network; a network of "" takes any.
-func CheckAddress(text string, network Network) error {
-	a, err := ParseAddress(text)
+// CheckBitcoin says what is wrong with an address of the network; a network of "" takes any.
+func CheckBitcoin(text string, network Network) error {
+	a, err := ParseBitcoin(text)
 	if err != nil {
 		return err
 	}

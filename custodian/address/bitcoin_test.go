@@ -1,17 +1,17 @@
-package bitcoin
+package address
 
 import (
 	"encoding/hex"
 	"strings"
 	"testing"
 
-	"github.com/btcsuite/btcd/address/v2"
+	btcd "github.com/btcsuite/btcd/address/v2"
 	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/btcsuite/btcd/txscript/v2"
 )
 
 // The addresses with their scripts are those of BIP 350; the others are of each old form.
-func TestAddresses(t *testing.T) {
+func TestBitcoin(t *testing.T) {
 	for _, c := range []struct{ text, network, script string }{
 		{"BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4", "mainnet", "0014751e76e8199196d454941c45d1b3a323f1433bd6"},
 		{"tb1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3q0sl5k7", "testnet3", "00201863143c14c5166804bd19203356da136c985678cd4d27a1b8c6329604903262"},
@@ -26,21 +26,21 @@ func TestAddresses(t *testing.T) {
 		{"mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn", "regtest", "76a914243f1394f44554f4ce3fd68649c19adc483ce92488ac"},
 		{"2MzQwSSnBHWHqSAqtTVQ6v47XtaisrJa1Vc", "testnet3", "a9144e9f39ca4688ff102128ea4ccda34105324305b087"},
 	} {
-		a, err := ParseAddress(c.text)
+		a, err := ParseBitcoin(c.text)
 		if c.script == "" { // once valid, and no form that anything pays to since taproot
 			if err == nil {
 				t.Errorf("%s passes", c.text)
 			}
 			continue
 		}
-		if err != nil || a.script != c.script || !a.On(Network(c.network)) || CheckAddress(c.text, Network(c.network)) != nil {
+		if err != nil || a.Script != c.script || !a.On(Network(c.network)) || CheckBitcoin(c.text, Network(c.network)) != nil {
 			t.Errorf("%s: %+v, %v", c.text, a, err)
 		}
 	}
 }
 
 // What is wrong with a text is said; the last ones are the invalid addresses of BIP 350.
-func TestNoAddresses(t *testing.T) {
+func TestNoBitcoin(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"", "there is no address"},
 		{strings.Repeat("1", 200), "is not 200 characters long"},
@@ -62,17 +62,17 @@ func TestNoAddresses(t *testing.T) {
 		{"bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7v07qwwzcrf", "middle of a byte"},
 		{"bc1gmk9yu", "no version of segwit"},
 	} {
-		if _, err := ParseAddress(c.text); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := ParseBitcoin(c.text); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v, want %q", c.text, err, c.want)
 		}
 	}
-	if err := CheckAddress("tb1pqqqqp399et2xygdj5xreqhjjvcmzhxw4aywxecjdzew6hylgvsesf3hn0c", Mainnet); err == nil || !strings.Contains(err.Error(), "it is an address of testnet3 or testnet4 or signet, not of mainnet") {
+	if err := CheckBitcoin("tb1pqqqqp399et2xygdj5xreqhjjvcmzhxw4aywxecjdzew6hylgvsesf3hn0c", Mainnet); err == nil || !strings.Contains(err.Error(), "it is an address of testnet3 or testnet4 or signet, not of mainnet") {
 		t.Error(err)
 	}
 }
 
 // Whatever is read as an address, btcd reads alike, and pays to the same script.
-func FuzzAddress(f *testing.F) {
+func FuzzBitcoin(f *testing.F) {
 	for _, seed := range []string{"BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn",
 		"bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0", "bc1gmk9yu", "", "1", "bc1"} {
 		f.Add(seed)
@@ -80,28 +80,19 @@ func FuzzAddress(f *testing.F) {
 	nets := map[Network]*chaincfg.Params{Mainnet: &chaincfg.MainNetParams, Testnet3: &chaincfg.TestNet3Params, Testnet4: &chaincfg.TestNet4Params,
 		Signet: &chaincfg.SigNetParams, Regtest: &chaincfg.RegressionNetParams, Simnet: &chaincfg.SimNetParams}
 	f.Fuzz(func(t *testing.T, text string) {
-		a, err := ParseAddress(text)
+		a, err := ParseBitcoin(text)
 		if err != nil {
 			return
 		}
 		for _, n := range a.Networks {
-			theirs, err := address.DecodeAddress(text, nets[n])
+			theirs, err := btcd.DecodeAddress(text, nets[n])
 			if err != nil {
 				continue // of a segwit version that btcd has no type for
 			}
 			script, err := txscript.PayToAddrScript(theirs)
-			if err != nil || hex.EncodeToString(script) != a.script {
-				t.Errorf("%s: %x, %s (%v)", text, script, a.script, err)
+			if err != nil || hex.EncodeToString(script) != a.Script {
+				t.Errorf("%s: %x, %s (%v)", text, script, a.Script, err)
 			}
 		}
 	})
-}
-
-// The first blocks are those of btcd.
-func TestFirstBlocks(t *testing.T) {
-	for _, p := range []*chaincfg.Params{&chaincfg.MainNetParams, &chaincfg.TestNet3Params, &chaincfg.TestNet4Params, &chaincfg.SigNetParams, &chaincfg.RegressionNetParams, &chaincfg.SimNetParams} {
-		if got := first[p.GenesisHash.String()]; string(got) != p.Name {
-			t.Errorf("%s is %q", p.Name, got)
-		}
-	}
 }
