@@ -22,7 +22,7 @@ var arrows = map[string][]string{
 	"prose":          {},
 	"secret":         {},
 	"durable":        {},
-	"plan":           {"prose", "secret"},
+	"plan":           {"prose", "secret", "custodian/address"},
 	"watch/feed":     {"plan", "session", "prose", "secret", "chain", "watch/state"},
 	"watch/coverage": {"prose", "watch/state"},
 	"watch/history":  {"session", "prose", "watch/feed"},

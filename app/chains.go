@@ -12,14 +12,14 @@ import (
 	"lifeboat/serve/api"
 )
 
-// Chains of a plan, opened, by their names in it.
+// Chains are the EVM chains of a plan, opened, by their names in it.
 type Chains map[string]*chain.Chain
 
-// OpenChains opens the way to each chain of a plan. The addresses of nodes are read now, because they hold keys; nothing is asked yet.
+// OpenChains opens the way to each EVM chain of a plan. The addresses of nodes are read now, because they hold keys; nothing is asked yet.
 func OpenChains(ctx context.Context, p *plan.Plan, vault *secret.Vault, clock lifeboat.Clock, log *slog.Logger) (Chains, error) {
 	chains := Chains{}
 	for _, x := range p.Dependencies {
-		if x.Chain == nil {
+		if !x.EVM() {
 			continue
 		}
 		opened, err := openChain(ctx, x, vault, clock, log)

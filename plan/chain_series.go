@@ -32,7 +32,7 @@ func (p *Plan) completeChainFeeds() {
 		}
 	}
 	for _, x := range p.Dependencies {
-		if x.Chain == nil {
+		if !x.EVM() {
 			continue
 		}
 		for _, f := range p.ChainSeries(x.Name) {
@@ -216,6 +216,10 @@ func (d *decoder) checkChainFeed(p *Plan, f Feed, path string) {
 		d.faultAt(path, "what a chain says comes from its nodes: leave from, url, file, plugin, account, id and subscribe out", "")
 	}
 	if d.bad[path+".chain"] || f.Series == "" {
+		return
+	}
+	if on, ok := p.Chained(f.Chain); ok && !on.EVM() {
+		d.faultAt(path+".chain", fmt.Sprintf("%s says no series: lifeboat follows EVM chains, and asks this one what the accounts on it hold", shorten(f.Chain, textMax)), "")
 		return
 	}
 	var names, sources []string

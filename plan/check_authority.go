@@ -76,10 +76,5 @@ func (p *Plan) Cautions() []string {
 	if n := len(p.Person(m.By)); mandate && m.NotStarter && max(1, m.Need) >= n {
 		all = append(all, fmt.Sprintf("mandate %q leaves nobody who could let the breaker go once one of its %d has halted it", m.Name, n))
 	}
-	for _, x := range p.Dependencies {
-		if x.Chain != nil && x.Chain.Quorum == 1 {
-			all = append(all, fmt.Sprintf("chain %q is believed on one node's word: a node that lies can cause an exit, or hide that one is due", x.Name))
-		}
-	}
-	return append(all, p.oneSource()...)
+	return slices.Concat(all, p.chainCautions(), p.oneSource())
 }

@@ -13,23 +13,27 @@ import (
 
 // checkChains holds what the register says of chains, contracts and addresses to what can be reached and believed.
 func (d *decoder) checkChains(p *Plan) {
-	ids := map[int]string{} // :: chain → path
+	ids := map[string]string{} // :: chain → path
 	for i, x := range p.Dependencies {
 		path := fmt.Sprintf("dependencies[%d]", i)
 		if x.Chain != nil {
 			d.checkChain(path, x)
-			if first, twice := ids[x.Chain.ID]; twice && x.Chain.ID != 0 {
-				d.faultAt(path+".chain", fmt.Sprintf("chain %d is already reached at %s; its nodes belong into one list", x.Chain.ID, d.where(first)), "")
+			id := x.Chain.label()
+			if first, twice := ids[id]; twice && id != "" {
+				d.faultAt(path+".chain", fmt.Sprintf("chain %s is already reached at %s; its nodes belong into one list", id, d.where(first)), "")
 			}
-			ids[x.Chain.ID] = path
+			ids[id] = path
 		}
 		if x.Contract != nil {
-			d.checkContract(path, x)
+			d.checkContract(p, path, x)
 		}
 	}
 	for i, a := range p.Accounts {
-		d.checkOnChain(fmt.Sprintf("accounts[%d]", i), a)
+		path := fmt.Sprintf("accounts[%d]", i)
+		d.checkSafe(p, path, a)
+		d.checkWhere(p, path, a)
 	}
+	d.checkOneOwner(p)
 	d.checkTokens(p)
 }
 
@@ -39,9 +43,7 @@ func (d *decoder) checkChain(path string, x Dependency) {
 		d.faultAt(path+".chain", fmt.Sprintf("chain is for dependencies of kind chain, and this one is a %s", x.Kind), "")
 	}
 	path += ".chain"
-	if c.ID == 0 && !d.bad[path+".id"] {
-		d.faultAt(path, fmt.Sprintf("%q is no chain that is known by its name, so it wants id, the chain's number", shorten(x.Name, textMax)), "")
-	}
+	d.checkKindOfChain(path, x)
 	seen := map[string]int{}
 	for i, node := range c.Nodes {
 		at := fmt.Sprintf("%s.nodes[%d]", path, i)
@@ -57,7 +59,7 @@ func (d *decoder) checkChain(path string, x Dependency) {
 	if c.Quorum > len(c.Nodes) && len(c.Nodes) > 0 {
 		d.faultAt(path+".quorum", fmt.Sprintf("a quorum of %d is never reached with %d nodes", c.Quorum, len(c.Nodes)), "")
 	}
-	if c.UrgentCeiling < c.GasCeiling {
+	if x.EVM() && c.UrgentCeiling < c.GasCeiling {
 		d.faultAt(path+".urgent_ceiling", fmt.Sprintf("urgent exits would pay less than others: urgent_ceiling is below gas_ceiling, %s", c.GasCeiling), "")
 	}
 }
@@ -108,8 +110,11 @@ var moreAddresses = map[string][]string{
 	"chainlink":  {"sequencer"},
 }
 
-func (d *decoder) checkContract(path string, x Dependency) {
+func (d *decoder) checkContract(p *Plan, path string, x Dependency) {
 	c := x.Contract
+	if on, ok := p.Chained(c.Chain); ok && !on.EVM() {
+		d.faultAt(path+".contract.chain", fmt.Sprintf("lifeboat reads contracts on EVM chains, and %s is a chain of kind %s", shorten(c.Chain, textMax), on.Chain.Kind), "")
+	}
 	if x.Kind != "" && !slices.Contains([]string{"protocol", "oracle", "bridge", "tool", "other"}, x.Kind) {
 		d.faultAt(path+".contract", fmt.Sprintf("contract is for dependencies of kind protocol, oracle, bridge, tool or other, and this one is a %s", x.Kind), "")
 	}
@@ -138,10 +143,11 @@ func (d *decoder) checkContract(path string, x Dependency) {
 	}
 }
 
-// checkOnChain holds an account to an address where one is needed, and a Safe to keys that are not its owners'.
-func (d *decoder) checkOnChain(path string, a Account) {
-	if a.Chain != "" || addressForm.MatchString(a.Address) {
-		d.checkAccountAddress(path, a)
+// checkSafe holds a Safe to a chain that knows Safes, and to keys that are not its owners'.
+func (d *decoder) checkSafe(p *Plan, path string, a Account) {
+	on, chained := p.Chained(a.Chain)
+	if a.Kind == "safe" && chained && !on.EVM() {
+		d.faultAt(path+".kind", fmt.Sprintf("a Safe lives on an EVM chain, and %s is a chain of kind %s; such an account is a wallet", shorten(a.Chain, textMax), on.Chain.Kind), "wallet")
 	}
 	if a.Safe == nil {
 		return
@@ -159,14 +165,6 @@ func (d *decoder) checkOnChain(path string, a Account) {
 			d.faultAt(path+".roles.role", "the name of a role has up to 31 letters, as its key on chain has 32 bytes", "")
 		}
 		d.checkSigningKey(path+".roles.key", r.Key)
-	}
-}
-
-func (d *decoder) checkAccountAddress(path string, a Account) {
-	if a.Address == "" {
-		d.faultAt(path, fmt.Sprintf("an account on a chain wants address, and %s has none", shorten(a.Name, textMax)), "")
-	} else if meant, err := parseAddress(a.Address); err != nil {
-		d.faultAt(path+".address", fmt.Sprintf("address %s", err), meant)
 	}
 }
 
@@ -192,28 +190,6 @@ func (d *decoder) checkSigningKey(path string, k *SigningKey) {
 	}
 	if k.URL != "" {
 		d.checkServer(path+".url", "url", k.URL)
-	}
-}
-
-// checkTokens wants one contract for one symbol on a chain: an exit by the symbol must not mean either of two.
-func (d *decoder) checkTokens(p *Plan) {
-	type spot struct{ chain, symbol string }
-	first := map[spot]int{}
-	for i, h := range p.Holdings {
-		path := fmt.Sprintf("holdings[%d]", i)
-		a, _ := p.Account(h.Account)
-		if a.Chain == "" {
-			if h.Token != "" {
-				d.faultAt(path+".token", fmt.Sprintf("token is a contract on the account's chain, and %s has no chain", shorten(h.Account, textMax)), "")
-			}
-			continue
-		}
-		at := spot{a.Chain, h.Symbol}
-		if before, twice := first[at]; !twice {
-			first[at] = i
-		} else if p.Holdings[before].Token != h.Token {
-			d.faultAt(path, fmt.Sprintf("%s on %s is another contract at %s: one symbol, one token", h.Symbol, a.Chain, d.where(fmt.Sprintf("holdings[%d]", before))), "")
-		}
 	}
 }
 

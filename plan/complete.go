@@ -18,9 +18,7 @@ func (d *decoder) complete(p *Plan) {
 	for i := range p.Accounts {
 		a := &p.Accounts[i]
 		fill(&a.Venue, "manual")
-		if spelt, err := parseAddress(a.Address); err == nil {
-			a.Address = spelt
-		}
+		a.Address = spelt(a.Address)
 		if a.Connect != nil {
 			fill(&a.Connect.Every, Duration(time.Minute))
 		}
@@ -30,6 +28,7 @@ func (d *decoder) complete(p *Plan) {
 	for i := range p.Dependencies {
 		completeDependency(&p.Dependencies[i])
 	}
+	p.lookThrough()
 	for i := range p.Documents {
 		p.Documents[i].Recovery.complete()
 	}
@@ -63,13 +62,8 @@ func (d *decoder) complete(p *Plan) {
 
 func completeDependency(x *Dependency) {
 	x.Recovery.complete()
-	if c := x.Chain; c != nil {
-		known := knownChain(x.Name, c.ID)
-		fill(&c.ID, known.id)
-		fill(&c.Quorum, len(c.Nodes)/2+1)
-		fill(&c.GasCeiling, known.ceiling)
-		fill(&c.UrgentCeiling, min(5*c.GasCeiling, gasMax))
-		fill(&c.PerSecond, 20)
+	if x.Chain != nil {
+		x.Chain.complete(x.Name)
 	}
 	if c := x.Contract; c != nil && c.Adapter == "chainlink" {
 		fill(&c.Heartbeat, Duration(time.Hour))

@@ -19,7 +19,12 @@ var fence = regexp.MustCompile("(?ms)^```([a-z-]+)\n(.*?)^```$")
 // blocksOf the page that owners read, by their language.
 func blocksOf(t *testing.T, language string) []string {
 	t.Helper()
-	text, err := os.ReadFile("../docs/plan.md")
+	return blocksIn(t, "../docs/plan.md", language)
+}
+
+func blocksIn(t *testing.T, page, language string) []string {
+	t.Helper()
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,9 +35,26 @@ func blocksOf(t *testing.T, language string) []string {
 		}
 	}
 	if len(blocks) == 0 {
-		t.Fatalf("docs/plan.md has no block of %s", language)
+		t.Fatalf("%s has no block of %s", page, language)
 	}
 	return blocks
+}
+
+// TestDocsOfOtherPages loads what pages about a part of the plan show: the blocks of each together are one valid plan, but for its
+// portfolio.
+func TestDocsOfOtherPages(t *testing.T) {
+	for _, page := range []string{"../docs/chains-other.md"} {
+		dir := t.TempDir()
+		text := "portfolio: {name: A}\n"
+		for i, block := range append(blocksIn(t, page, "yaml"), text) {
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("block-%02d.yaml", i+1)), []byte(block), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := app.LoadPlan(dir); err != nil {
+			t.Errorf("%s: %v", page, err)
+		}
+	}
 }
 
 // examplePlan is all YAML and JSON of docs/plan.md in one directory: together they are one valid plan.

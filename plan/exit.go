@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -71,7 +70,7 @@ func (p *Plan) ExitOrder(e Exit) (ExitOrder, error) {
 	o := ExitOrder{Exit: e, Own: map[string]string{}, Known: map[string]string{}}
 	a, _ := p.Account(e.Account)
 	chain, ok := p.Chained(a.Chain)
-	if !ok || a.Address == "" {
+	if !ok || !chain.EVM() || a.Address == "" {
 		return o, fmt.Errorf("the plan no longer has an account %q with an address on a chain", e.Account)
 	}
 	to, _ := p.Account(e.To)
@@ -101,8 +100,8 @@ func (p *Plan) ExitOrder(e Exit) (ExitOrder, error) {
 		}
 	}
 	for _, other := range p.Accounts {
-		if other.Chain == chain.Name && other.Address != "" {
-			o.Own[other.Address] = other.Name
+		if other.Chain == chain.Name && other.Address != "" && (o.Own[other.Address] == "" || other.Protocol == "") {
+			o.Own[other.Address] = other.Name // the one at the address itself, where there is one in a protocol too
 		}
 	}
 	for _, x := range p.Dependencies {
@@ -124,33 +123,4 @@ func (p *Plan) Wallets(person string) []common.Address {
 		all = append(all, common.HexToAddress(w))
 	}
 	return all
-}
-
-// knownChain is what lifeboat knows of a chain by its number, or else by the name that the owner gives it.
-func knownChain(name string, id int) (known struct {
-	id      int
-	ceiling GasPrice
-}) {
-	known.id, known.ceiling = id, 200*gwei
-	if id == 0 {
-		known.id = chainIDs[chainWord(name)]
-	}
-	if known.id == polygon {
-		known.ceiling = 5000 * gwei // its own coin is cheap, and 200 gwei are a usual day there
-	}
-	return known
-}
-
-const polygon = 137
-
-// chainIDs of the chains that are known by their names.
-var chainIDs = map[string]int{"ethereum": 1, "optimism": 10, "bnb": 56, "gnosis": 100, "polygon": polygon, "base": 8453, "arbitrum": 42161}
-
-// chainWord is a chain's name without what people add to it: Arbitrum One, OP Mainnet, BNB Smart Chain, Ethereum mainnet.
-func chainWord(name string) string {
-	word, _, _ := strings.Cut(strings.ToLower(name), " ")
-	if word == "op" {
-		return "optimism"
-	}
-	return word
 }

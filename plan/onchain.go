@@ -2,12 +2,21 @@ package plan
 
 import "github.com/shopspring/decimal"
 
-// Chain is how an EVM chain is reached. Addresses of nodes often hold a key, so they are references or hold one: env:NAME, file:PATH, age:PATH,
+// Chain is how a chain is reached. Addresses of nodes often hold a key, so they are references or hold one: env:NAME, file:PATH, age:PATH,
 // or https://rpc.example.org/v2/${NAME}.
 type Chain struct {
-	ID     int      `json:"id,omitempty" plan:"range=1-9007199254740991"` // the chain's number; by the dependency's name when absent: Ethereum, Arbitrum, Base, Optimism, Polygon, BNB, Gnosis
-	Nodes  []string `json:"nodes" plan:"required"`                        // addresses of its nodes, https:// or wss://, of operators that have nothing in common
-	Quorum int      `json:"quorum,omitempty" plan:"range=1-9"`            // how many of them must say the same before it is believed; more than half of them when absent
+	// Kind of chain. When absent it is known by the dependency's name – Bitcoin, Solana, Cosmos Hub, Osmosis – and is evm else. What is not evm is
+	// read and never moved.
+	Kind string `json:"kind,omitempty" plan:"of=evm|bitcoin|solana|cosmos"`
+	ID   int    `json:"id,omitempty" plan:"range=1-9007199254740991"` // of an EVM chain, its number; by the dependency's name when absent: Ethereum, Arbitrum, Base, Optimism, Polygon, BNB, Gnosis
+	// Network is which one of its kind it is. bitcoin: mainnet (when absent), testnet3, testnet4, signet, regtest or simnet. solana: mainnet (when
+	// absent), devnet or testnet. cosmos: its chain id, such as cosmoshub-4; by the dependency's name when absent: Cosmos Hub, Osmosis.
+	Network string   `json:"network,omitempty"`
+	Prefix  string   `json:"prefix,omitempty"`                  // of cosmos, what its addresses begin with; known of Cosmos Hub and Osmosis
+	Nodes   []string `json:"nodes" plan:"required"`             // addresses of its nodes, https:// or on EVM chains wss://, of operators that have nothing in common
+	Quorum  int      `json:"quorum,omitempty" plan:"range=1-9"` // how many of them must say the same before it is believed; more than half of them when absent
+	// Every is how often the chain is asked what the accounts on it hold; 1m when absent, 5m on Bitcoin.
+	Every Duration `json:"every,omitempty"`
 	// Private is the address of a relay that keeps a transaction from the public until it is in a block.
 	Private string `json:"private,omitempty"`
 	// GasCeiling is the most that is paid for a unit of gas, such as 300 gwei; while the market is above it, transactions wait. When absent 200 gwei, 5000 gwei on Polygon.
@@ -16,7 +25,7 @@ type Chain struct {
 	UrgentCeiling GasPrice `json:"urgent_ceiling,omitempty"`
 	// Confirmations is how many blocks must lie on top of a transaction before it counts; 3 when absent.
 	Confirmations int `json:"confirmations,omitempty" plan:"range=1-10000"`
-	PerSecond     int `json:"per_second,omitempty" plan:"range=1-10000"` // requests that each node allows in a second; 20 when absent
+	PerSecond     int `json:"per_second,omitempty" plan:"range=1-10000"` // requests that each node of an EVM chain allows in a second; 20 when absent
 }
 
 // Contract is what a protocol, an oracle or a bridge is on a chain. Addresses are public; each is compared with its checksum.

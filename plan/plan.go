@@ -85,8 +85,14 @@ type Account struct {
 	At    string `json:"at,omitempty"`                                                        // the institution or chain, in the owner's words
 	// Address of a wallet or Safe; public. One that begins with 0x is compared with its checksum.
 	Address string `json:"address,omitempty"`
-	Chain   string `json:"chain,omitempty" plan:"to=chain"` // the dependency of kind chain on which the address is
-	Safe    *Safe  `json:"safe,omitempty"`                  // how lifeboat works with a Safe
+	// Addresses are more of them, on chains where an account has many: 200 in all on Bitcoin, 50 on Solana and Cosmos.
+	Addresses []string `json:"addresses,omitempty"`
+	Stakes    []string `json:"stakes,omitempty"`                // stake accounts of Solana that the addresses may withdraw from
+	Chain     string   `json:"chain,omitempty" plan:"to=chain"` // the dependency of kind chain on which the address is
+	// Protocol is the dependency in which the holdings lie: the account is then what the address has there, counted in the tokens underneath,
+	// a debt below zero, and nothing that lies at the address itself.
+	Protocol string `json:"protocol,omitempty" plan:"to=contract"`
+	Safe     *Safe  `json:"safe,omitempty"` // how lifeboat works with a Safe
 	// Custody of a wallet or Safe: who has its keys, and where their backups are kept.
 	Custody *Custody `json:"custody,omitempty"`
 	// Connect says how the venue is reached, where it is a real one.
@@ -147,9 +153,13 @@ type Holding struct {
 	Quantity decimal.Decimal `json:"quantity" plan:"required"`                                                            // how many units; 0 registers what a playbook may buy
 	Class    string          `json:"class" plan:"of=equities|bonds|commodities|real-estate|crypto|stablecoin|cash|other"` // what kind of thing it is; cash for the base currency when absent
 	Sector   string          `json:"sector,omitempty"`                                                                    // what concentration(sector) groups by: technology, energy …
-	Chain    string          `json:"chain,omitempty"`                                                                     // what concentration(chain) groups by: ethereum, base …
-	Protocol string          `json:"protocol,omitempty"`                                                                  // what concentration(protocol) groups by: aave, curve …
-	Token    string          `json:"token,omitempty" plan:"address"`                                                      // its contract on the account's chain; the chain's own coin when absent
+	Chain    string          `json:"chain,omitempty"`                                                                     // what concentration(chain) groups by: ethereum, base …; the account's chain when absent
+	Protocol string          `json:"protocol,omitempty"`                                                                  // what concentration(protocol) groups by: aave, curve …; the account's protocol when absent
+	// Token is what it is on the account's chain: the address of its contract, its mint on Solana, its denomination on Cosmos; the chain's own coin
+	// when absent.
+	Token string `json:"token,omitempty"`
+	// Decimals are how many digits of a denomination of Cosmos lie behind the point: 6 where a million of it are one. Other chains say it themselves.
+	Decimals *int `json:"decimals,omitempty" plan:"range=0-30"`
 	// AsOf is when the quantity was true, such as 2026-11-27T22:45:00Z; lifeboat import writes it.
 	AsOf string `json:"as_of,omitempty"`
 	// Source is who said the quantity: the file that lifeboat import read it from.
@@ -170,7 +180,7 @@ type Dependency struct {
 	Backup    string   `json:"backup,omitempty"`                                                                            // address or place to change over to
 	Probe     string   `json:"probe,omitempty"`                                                                             // path that a healthy endpoint answers with 2xx, such as /healthz
 	DependsOn []string `json:"depends_on,omitempty" plan:"to=register"`                                                     // what it needs in turn; a circle is refused
-	// Chain says how an EVM chain is reached, where lifeboat reads it or acts on it.
+	// Chain says how a chain is reached, where lifeboat reads it or acts on it.
 	Chain *Chain `json:"chain,omitempty"`
 	// Contract is what a protocol or an oracle is on a chain.
 	Contract *Contract `json:"contract,omitempty"`

@@ -95,7 +95,8 @@ func hexKeys(text string) []leak {
 	var found []leak
 	for _, m := range hexForm.FindAllStringIndex(text, -1) {
 		number := strings.TrimPrefix(strings.TrimPrefix(text[m[0]:m[1]], "0x"), "0X")
-		if standsAlone(text, m[0], m[1]) && canBeKey(number) && !isDigest(labelOf(text, m[0])) {
+		denomination := strings.HasSuffix(text[:m[0]], "ibc/") // of Cosmos, the hash of the way that a token came
+		if standsAlone(text, m[0], m[1]) && !denomination && canBeKey(number) && !isDigest(labelOf(text, m[0])) {
 			found = append(found, leak{m[0], "a private key (64 hex digits)"})
 		}
 	}

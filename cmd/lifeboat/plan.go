@@ -62,7 +62,7 @@ func notes(p *plan.Plan) []string {
 		}
 	}
 	for _, x := range p.Dependencies {
-		if x.Chain != nil && x.Chain.Quorum < 2 {
+		if x.EVM() && x.Chain.Quorum < 2 {
 			all = append(all, fmt.Sprintf("chain %q: what one node says is believed, and acted on; name three that have nothing in common", x.Name))
 		}
 	}
