@@ -13,6 +13,8 @@ var (
 	Multicall3 = common.HexToAddress("0xcA11bde05977b3631167028862bE2a173976CA11")
 	// SingletonFactory of ERC-2470.
 	SingletonFactory = common.HexToAddress("0xce0042B868300000d44A59004Da54A005ffdcf9f")
+	// Permit2 is Uniswap's own code. The domain that its signatures are bound to is that of another chain; allowances are what it is for here.
+	Permit2 = common.HexToAddress("0x000000000022D473030F116dDEE9F6B43aC78BA3")
 )
 
 // Where the bed puts the parts of Zodiac Roles, whose code is too large to be deployed where the limit of EIP-170 is kept: the one in
@@ -40,6 +42,7 @@ func (b *Bed) canonical() map[common.Address][]byte {
 		packer:           b.construct("ours/zodiac/Packer"),
 		rolesUnwraps:     b.construct("ours/zodiac/MultiSendUnwrapper"),
 		rolesCode:        b.construct("ours/zodiac/Roles", nobody, nobody, nobody),
+		Permit2:          b.construct("ours/permit2/Permit2"),
 	}
 }
 
@@ -60,4 +63,10 @@ func (b *Bed) construct(path string, args ...any) []byte {
 func (b *Bed) Multicall3() Contract {
 	b.t.Helper()
 	return Contract{Multicall3, b.artifact("ours/Canonical.sol/Multicall").ABI}
+}
+
+// Permit2 that every bed has.
+func (b *Bed) Permit2() Contract {
+	b.t.Helper()
+	return Contract{Permit2, b.artifact("ours/permit2/Permit2").ABI}
 }

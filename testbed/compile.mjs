@@ -1,5 +1,5 @@
-// Compiles what is new in contracts/ into cache/, and takes the Roles modifier out of its SDK. The Go side finds a file of the
-// cache by the same name: text of the contract, this script and the lock file, hashed.
+// Compiles what is new in contracts/ into cache/, and takes the Roles modifier and Permit2 out of packages that have them as source code
+// only. The Go side finds a file of the cache by the same name: text of the contract, this script and the lock file, hashed.
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, readdirSync, existsSync, renameSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -60,6 +60,15 @@ const zodiac = () => {
   write(cached('zodiac'), Object.fromEntries(['Roles', 'Integrity', 'Packer', 'MultiSendUnwrapper'].map(n => [n, contract(n)])))
 }
 
+// permit2 is what the package of Uniswap's universal router was tested with: TypeScript, out of which the two constants are read.
+const permit2 = () => {
+  const source = read('node_modules', '@uniswap/universal-router/typechain/factories/Permit2__factory.ts')
+  const [, abi] = source.match(/const _abi = (\[[\s\S]*?\n\]);/)
+  const [, bytecode] = source.match(/const _bytecode =\s*"(0x[0-9a-f]+)";/)
+  write(cached('permit2'), { Permit2: { abi: new Function('return ' + abi)(), bytecode } })
+}
+
 const files = readdirSync(join(here, 'contracts')).filter(f => f.endsWith('.sol') && !existsSync(cached(f)))
 if (files.length > 0) compile(files)
 if (!existsSync(cached('zodiac'))) zodiac()
+if (!existsSync(cached('permit2'))) permit2()

@@ -11,7 +11,7 @@ import (
 // UniswapV3 is an exchange of Uniswap v3 with one pool of 0.3 %, in which the whale has put 200,000 USDC and 100 WETH over the whole
 // range of prices.
 type UniswapV3 struct {
-	Factory, Positions, Router, Pool Contract
+	Factory, Positions, Router, Pool Contract // the router is the first of the two, SwapRouter
 	WETH, USDC                       Token
 
 	b *Bed
@@ -32,16 +32,35 @@ func (b *Bed) UniswapV3() *UniswapV3 {
 	u.Factory = b.Deploy(core + "UniswapV3Factory.sol/UniswapV3Factory.json")
 	u.Router = b.Deploy(periphery+"SwapRouter.sol/SwapRouter.json", u.Factory.Address, u.WETH.Address)
 	u.Positions = b.Deploy(periphery+"NonfungiblePositionManager.sol/NonfungiblePositionManager.json", u.Factory.Address, u.WETH.Address, common.Address{})
-	usdc, weth := Units(200_000, 6), Ether(100)
+	u.Pool = u.Open(FeeV3, Units(200_000, 6), Ether(100))
+	return u
+}
+
+// Open a pool of another fee, at the price at which the whale puts so much in over the whole range.
+func (u *UniswapV3) Open(fee int64, usdc, weth *big.Int) (pool Contract) {
+	b := u.b
+	b.t.Helper()
 	token0, token1, amount0, amount1 := u.sorted(usdc, weth)
 	// The root of the price of the first token in the second, in 96 binary places.
 	root := new(big.Int).Lsh(amount1, 192)
 	root.Sqrt(root.Div(root, amount0))
-	b.Send(b.Whale(), u.Positions, "createAndInitializePoolIfNecessary", token0, token1, big.NewInt(FeeV3), root)
-	pool := b.Ask(u.Factory, "getPool", token0, token1, big.NewInt(FeeV3))[0].(common.Address)
-	u.Pool = Contract{pool, b.artifact(core + "UniswapV3Pool.sol/UniswapV3Pool.json").ABI}
-	u.Add(b.Whale(), LowestTick, HighestTick, usdc, weth)
-	return u
+	b.Send(b.Whale(), u.Positions, "createAndInitializePoolIfNecessary", token0, token1, big.NewInt(fee), root)
+	pool = Contract{b.Ask(u.Factory, "getPool", token0, token1, big.NewInt(fee))[0].(common.Address), b.artifact("@uniswap/v3-core/artifacts/contracts/UniswapV3Pool.sol/UniswapV3Pool.json").ABI}
+	spacing := b.Ask(pool, "tickSpacing")[0].(*big.Int).Int64()
+	u.AddAt(fee, b.Whale(), LowestTick/spacing*spacing, HighestTick/spacing*spacing, usdc, weth)
+	return pool
+}
+
+// SecondRouter is SwapRouter02, whose swaps have no deadline of their own.
+func (u *UniswapV3) SecondRouter() Contract {
+	u.b.t.Helper()
+	return u.b.Deploy("@uniswap/swap-router-contracts/artifacts/contracts/SwapRouter02.sol/SwapRouter02.json", common.Address{}, u.Factory.Address, u.Positions.Address, u.WETH.Address)
+}
+
+// Quoter is QuoterV2, which says what a pool pays.
+func (u *UniswapV3) Quoter() Contract {
+	u.b.t.Helper()
+	return u.b.Deploy("@uniswap/v3-periphery/artifacts/contracts/lens/QuoterV2.sol/QuoterV2.json", u.Factory.Address, u.WETH.Address)
 }
 
 // sorted are the pool's tokens and the amounts of them in the order in which the pool has them: by address.
@@ -55,6 +74,12 @@ func (u *UniswapV3) sorted(usdc, weth *big.Int) (token0, token1 common.Address, 
 // Add mints what an account puts into the pool between two ticks, and puts at most that there. The position that it gets for it is a
 // token of its own.
 func (u *UniswapV3) Add(who Account, lower, upper int64, usdc, weth *big.Int) (position *big.Int) {
+	u.b.t.Helper()
+	return u.AddAt(FeeV3, who, lower, upper, usdc, weth)
+}
+
+// AddAt is the same in the pool of another fee.
+func (u *UniswapV3) AddAt(fee int64, who Account, lower, upper int64, usdc, weth *big.Int) (position *big.Int) {
 	b := u.b
 	b.t.Helper()
 	b.Mint(u.USDC, who.Address, usdc)
@@ -68,7 +93,7 @@ func (u *UniswapV3) Add(who Account, lower, upper int64, usdc, weth *big.Int) (p
 		Amount0Desired, Amount1Desired, Amount0Min, Amount1Min *big.Int
 		Recipient                                              common.Address
 		Deadline                                               *big.Int
-	}{token0, token1, big.NewInt(FeeV3), big.NewInt(lower), big.NewInt(upper), amount0, amount1, new(big.Int), new(big.Int), who.Address, farFuture})
+	}{token0, token1, big.NewInt(fee), big.NewInt(lower), big.NewInt(upper), amount0, amount1, new(big.Int), new(big.Int), who.Address, farFuture})
 	made, _ := u.Positions.Event(r, "IncreaseLiquidity")
 	if made == nil {
 		b.t.Fatal("no position was made")
@@ -78,6 +103,12 @@ func (u *UniswapV3) Add(who Account, lower, upper int64, usdc, weth *big.Int) (p
 
 // Swap mints what an account pays, and swaps it.
 func (u *UniswapV3) Swap(who Account, from, to Token, amount *big.Int) *types.Receipt {
+	u.b.t.Helper()
+	return u.SwapAt(FeeV3, who, from, to, amount)
+}
+
+// SwapAt is the same in the pool of another fee.
+func (u *UniswapV3) SwapAt(fee int64, who Account, from, to Token, amount *big.Int) *types.Receipt {
 	b := u.b
 	b.t.Helper()
 	b.Mint(from, who.Address, amount)
@@ -87,5 +118,5 @@ func (u *UniswapV3) Swap(who Account, from, to Token, amount *big.Int) *types.Re
 		Fee                                                     *big.Int
 		Recipient                                               common.Address
 		Deadline, AmountIn, AmountOutMinimum, SqrtPriceLimitX96 *big.Int
-	}{from.Address, to.Address, big.NewInt(FeeV3), who.Address, farFuture, amount, new(big.Int), new(big.Int)})
+	}{from.Address, to.Address, big.NewInt(fee), who.Address, farFuture, amount, new(big.Int), new(big.Int)})
 }
