@@ -248,6 +248,8 @@ func TestWords(t *testing.T) {
 		{Step{To: friend, Data: execWithRole.Pack(pool, new(big.Int), []byte{}, uint8(0), role, true)}, coldSafe + ": in the role exit-bot, operation 0, call " + aave + " with 0 wei and no data"},
 		{Step{To: friend, Data: verbOf("swapExactTokensForETH").Pack(big.NewInt(5e6), big.NewInt(1e17), []common.Address{usdc, friend}, ours, big.NewInt(1780000000))},
 			coldSafe + ": swap 5 USDC for at least 0.1 ETH to " + treasury + ", path " + token + " → " + coldSafe + ", until 2026-05-28 20:26:40 UTC"},
+		{Step{To: friend, Data: contract.UniswapV3.Until.Pack(big.NewInt(1780000000), [][]byte{contract.UniswapV3.SwapExactSecond.Pack(usdc, pool, big.NewInt(500), ours, big.NewInt(5e6), big.NewInt(7), new(big.Int))})},
+			coldSafe + ": swap 5 USDC for at least 7 base units of " + pool.Hex() + " (a token that the plan does not know) to " + treasury + ", in the pool whose fee is 500 millionths, until 2026-05-28 20:26:40 UTC"},
 		{Step{To: friend, Value: big.NewInt(1), Data: []byte{1, 2, 3, 4}}, "call " + coldSafe + " with data that is not understood: 4 bytes, 0x01020304, Keccak-256 0xa6885b3731702da62e8e4a8f584ac46a7f6822f4e2ba50fba902f67b1588d23b, with 0.000000000000000001 ETH"},
 	} {
 		if got, _ := say(c.step, names); got != c.want {
@@ -258,6 +260,11 @@ func TestWords(t *testing.T) {
 	dirty[4] = 1 // in the twelve bytes before the address
 	if got, understood := say(Step{To: usdc, Data: dirty}, names); understood {
 		t.Errorf("dirty bytes were passed over: %s", got)
+	}
+	for name, calls := range map[string][][]byte{"a call that nobody knows": {{1, 2, 3, 4}}, "a batch in a batch": {contract.UniswapV3.Until.Pack(big.NewInt(1), [][]byte{{1, 2, 3, 4}})}, "nothing": {}, "too short": {{1}}} {
+		if got, understood := say(Step{To: friend, Data: contract.UniswapV3.Until.Pack(big.NewInt(1), calls)}, names); understood {
+			t.Errorf("%s: %s", name, got)
+		}
 	}
 	cancel := Tx{Chain: 1, Safe: ours, To: ours, Nonce: 4}
 	if got := cancel.Words(names); len(got) != 1 || !strings.Contains(got[0], "use up nonce 4") {

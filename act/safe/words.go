@@ -70,7 +70,9 @@ func say(s Step, n Names) (line string, understood bool) {
 		return fmt.Sprintf("send %s to %s", n.amount(common.Address{}, value, ""), n.of(s.To)), true
 	}
 	if len(s.Data) >= 4 {
-		if v, ok := verbs[[4]byte(s.Data[:4])]; ok {
+		if lines, ok := until(s, n); ok {
+			line, understood = lines, true
+		} else if v, ok := verbs[[4]byte(s.Data[:4])]; ok {
 			if values, err := v.method.Values(s.Data); err == nil {
 				line, understood = fmt.Sprintf("%s: %s", n.of(s.To), v.say(s, values, n)), true
 			}
@@ -83,6 +85,31 @@ func say(s Step, n Names) (line string, understood bool) {
 		line += fmt.Sprintf(", with %s", n.amount(common.Address{}, value, ""))
 	}
 	return line, understood
+}
+
+// until puts calls into words that a contract makes of itself before a time, as a router's swaps; all of them have to be understood.
+func until(s Step, n Names) (line string, understood bool) {
+	if [4]byte(s.Data[:4]) != contract.UniswapV3.Until.Selector() {
+		return "", false
+	}
+	values, err := contract.UniswapV3.Until.Values(s.Data)
+	if err != nil {
+		return "", false
+	}
+	time, calls := values[0].(*big.Int), values[1].([][]byte)
+	if len(calls) == 0 || len(calls) > listMax {
+		return "", false
+	}
+	said := make([]string, len(calls))
+	for i, data := range calls {
+		if len(data) < 4 || [4]byte(data[:4]) == contract.UniswapV3.Until.Selector() {
+			return "", false
+		}
+		if said[i], understood = say(Step{To: s.To, Data: data}, n); !understood {
+			return "", false
+		}
+	}
+	return strings.Join(said, "; ") + ", until " + deadline(time), true
 }
 
 // shownMax is how many bytes of data are shown of what is not understood.
@@ -164,8 +191,19 @@ var verbs = func() map[[4]byte]verb {
 		{contract.New("removeLiquidity(address,address,uint256,uint256,uint256,address,uint256)"), "give {2} base units of the pool's share back for at least {3:0} and {4:1} to {5}, until {6:time}"},
 		{contract.New("removeLiquidityETH(address,uint256,uint256,uint256,address,uint256)"), "give {1} base units of the pool's share back for at least {2:0} and {3:coin} to {4}, until {5:time}"},
 
+		{contract.UniswapV3.SwapExact, "swap {5:0} for at least {6:1} to {3}, in the pool whose fee is {2} millionths, until {4:time}"},
+		{contract.UniswapV3.SwapExactSecond, "swap {4:0} for at least {5:1} to {3}, in the pool whose fee is {2} millionths"},
+		{contract.UniswapV3.Decrease, "take {1} of liquidity out of the position {0}, for at least {2} and {3} base units of its tokens, until {4:time}"},
+		{contract.UniswapV3.Collect, "collect what the position {0} holds, at most {2} and {3} base units of its tokens, for {1}"},
+		{contract.UniswapV3.Burn, "burn the position {0}, which has to be empty"},
+
+		{contract.Comet.Supply, "supply {1:0|all that is owed of}"},
+		{contract.Comet.WithdrawTo, "withdraw {2:1|all} to {0}"},
+
 		{contract.New("lockdown((address,address)[])"), "take back all leave that was given by Permit2 to {0}"},
 		{contract.New("requestWithdrawals(uint256[],address)"), "ask for {0} base units to be paid out to {1} after the queue"},
+		{contract.Lido.RequestWrapped, "ask for {0} wrapped base units to be paid out to {1} after the queue"},
+		{contract.Lido.ClaimTo, "claim what the queue has finished of the requests {0}, for {2}"},
 		{contract.New("unwrap(uint256)"), "unwrap {0:this}"},
 
 		{addOwner, "make {0} an owner of the Safe and {1} the threshold"},

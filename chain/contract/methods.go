@@ -138,26 +138,36 @@ var Lido = struct {
 	Bunker:         New("isBunkerModeActive() (bool)"),
 }
 
-// UniswapV3 is the position manager, the factory, a pool, and the first of the two routers.
+// UniswapV3 is the position manager, the factory, a pool, and the two routers: SwapRouter, and SwapRouter02, which knows Uniswap v2
+// as well and takes a deadline only around its calls.
 var UniswapV3 = struct {
-	Factory, OwnedAt, Position, Decrease, Collect,
-	PoolOf, Slot0, FeeGrowth0, FeeGrowth1, Tick, Observe, Liquidity, Token0, Token1, Fee *Method
+	Factory, OwnedAt, Position, Decrease, Collect, Burn,
+	PoolOf, Slot0, FeeGrowth0, FeeGrowth1, Tick, Bitmap, Spacing, Observe, Liquidity, Token0, Token1, Fee,
+	SwapExact, SwapExactSecond, Until, FactoryV2 *Method
 }{
 	Factory:    New("factory() (address)"),
 	OwnedAt:    New("tokenOfOwnerByIndex(address,uint256) (uint256)"),
 	Position:   New("positions(uint256) (uint96,address,address,address,uint24,int24,int24,uint128,uint256,uint256,uint128,uint128)"),
 	Decrease:   New("decreaseLiquidity((uint256,uint128,uint256,uint256,uint256)) (uint256,uint256)"),
 	Collect:    New("collect((uint256,address,uint128,uint128)) (uint256,uint256)"),
+	Burn:       New("burn(uint256)"),
 	PoolOf:     New("getPool(address,address,uint24) (address)"),
 	Slot0:      New("slot0() (uint160,int24,uint16,uint16,uint16,uint8,bool)"),
 	FeeGrowth0: New("feeGrowthGlobal0X128() (uint256)"),
 	FeeGrowth1: New("feeGrowthGlobal1X128() (uint256)"),
 	Tick:       New("ticks(int24) (uint128,int128,uint256,uint256,int56,uint160,uint32,bool)"),
+	Bitmap:     New("tickBitmap(int16) (uint256)"),
+	Spacing:    New("tickSpacing() (int24)"),
 	Observe:    New("observe(uint32[]) (int56[],uint160[])"),
 	Liquidity:  New("liquidity() (uint128)"),
 	Token0:     New("token0() (address)"),
 	Token1:     New("token1() (address)"),
 	Fee:        New("fee() (uint24)"),
+
+	SwapExact:       New("exactInputSingle((address,address,uint24,address,uint256,uint256,uint256,uint160)) (uint256)"),
+	SwapExactSecond: New("exactInputSingle((address,address,uint24,address,uint256,uint256,uint160)) (uint256)"),
+	Until:           New("multicall(uint256,bytes[]) (bytes[])"),
+	FactoryV2:       New("factoryV2() (address)"),
 }
 
 // Permit2 is Uniswap's contract that tokens are allowed to once, and that keeps allowances of its own.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/shopspring/decimal"
@@ -13,29 +12,6 @@ import (
 	"lifeboat/chain"
 	"lifeboat/chain/contract"
 )
-
-// Seller is an exchange that a position can be unwound through.
-type Seller interface {
-	// Sale reads, at one block, what it takes to sell one token for another.
-	Sale(ctx context.Context, r chain.Reader, at *chain.Block, owner common.Address, order SaleOrder) (Sale, error)
-}
-
-// SaleOrder says what is sold for what, and how much worse than the oracle's price it may come out.
-type SaleOrder struct {
-	From, Into common.Address
-	Slippage   decimal.Decimal
-	Within     time.Duration
-}
-
-// Sale of one token for another. It asks nothing of the chain any more, and each part that is sold worsens the price of the next.
-type Sale interface {
-	// Sell adds the calls that sell an amount, and says the least that it brings.
-	Sell(plan *Plan, amount *big.Int) (least *big.Int, err error)
-	// Need is how much has to be sold to be sure of an outcome.
-	Need(outcome *big.Int) *big.Int
-	// Close takes back what the exchange may still take.
-	Close(plan *Plan)
-}
 
 // Margins of an Aave exit. Interest grows between the block that was read and the one in which the exit is mined, which for an
 // exit that waits for signatures is days.

@@ -71,6 +71,11 @@ func (a Ask) withDefaults() Ask {
 	return a
 }
 
+// sale is a swap as an exchange is ordered to do it.
+func (a Ask) sale() SaleOrder {
+	return SaleOrder{From: a.Token, Into: a.Into, Slippage: a.Slippage, Within: a.Within}
+}
+
 var slippageMax = decimal.New(5, -1)
 
 // Plan is how to do what was asked.
@@ -97,6 +102,7 @@ const (
 	AtLeast Compare = ">="
 	AtMost  Compare = "<="
 	Equal   Compare = "=="
+	Gone    Compare = "gone" // the contract refuses to answer, because there is no such thing any more
 )
 
 // Condition can be asked of the chain once the calls are done, or simulated.
@@ -110,6 +116,10 @@ type Condition struct {
 
 // Holds says whether an answer fulfils the condition, and what it says. An answer that is none is an error.
 func (c Condition) Holds(answer chain.Answer) (bool, *big.Int, error) {
+	if c.Compare == Gone {
+		gone := errors.Is(answer.Err, chain.ErrReverted)
+		return gone, big.NewInt(int64(flag(!gone))), nil
+	}
 	if answer.Err != nil {
 		return false, nil, fmt.Errorf("%s: %w", c.Words, answer.Err)
 	}

@@ -17,7 +17,7 @@ import (
 type Setup struct {
 	Name    string                    // the owner's name for it
 	Address common.Address            // of the contract: the pool of aave-v3, the pair of uniswap-v2, the position manager of uniswap-v3, stETH of lido
-	More    map[string]common.Address // router of uniswap-v2; wsteth and withdrawal_queue of lido
+	More    map[string]common.Address // router of uniswap-v2 and uniswap-v3; wsteth and withdrawal_queue of lido
 	Assets  []common.Address          // tokens that matter to the owner
 	Oracle  Oracle                    // nil for none
 	Seller  Seller                    // nil for none
@@ -29,7 +29,7 @@ var adapters = map[string]func(Setup) Adapter{
 	"erc-4626":    func(s Setup) Adapter { return NewVault(s.Name, s.Address) },
 	"lido":        func(s Setup) Adapter { return NewLido(s.Name, s.Address, s.More["wsteth"], s.More["withdrawal_queue"]) },
 	"uniswap-v2":  func(s Setup) Adapter { return NewUniswapV2(s.Name, s.More["router"], s.Address, s.Oracle) },
-	"uniswap-v3":  func(s Setup) Adapter { return NewUniswapV3(s.Name, s.Address, s.Oracle) },
+	"uniswap-v3":  func(s Setup) Adapter { return NewUniswapV3(s.Name, s.More["router"], s.Address, s.Oracle) },
 }
 
 // Open an adapter by the name that the plan gives its kind. What it can do besides positions is asked for by type assertion:

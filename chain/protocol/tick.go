@@ -3,6 +3,7 @@ package protocol
 import (
 	"fmt"
 	"math/big"
+	"sort"
 )
 
 // The arithmetic of Uniswap v3, written from its white paper (sections 6.1 to 6.3). A pool's price of the first token in the
@@ -41,6 +42,14 @@ func rootAtTick(tick int) (*big.Int, error) {
 	root.Mul(root, new(big.Float).SetInt(q96))
 	whole, _ := root.Int(nil)
 	return whole, nil
+}
+
+// tickAtRoot is the highest tick whose root is not above another one's; the ends of the range for what lies outside of it.
+func tickAtRoot(root *big.Int) int {
+	return sort.Search(2*tickMax, func(n int) bool {
+		above, _ := rootAtTick(n + 1 - tickMax)
+		return above.Cmp(root) > 0
+	}) - tickMax
 }
 
 // rootOfPrice is the same for any price.

@@ -183,7 +183,10 @@ func (u *UniswapV2) Exit(ctx context.Context, r chain.Reader, at *chain.Block, o
 		case RemoveLiquidity:
 			err = u.remove(ctx, r, at, owner, ask, &plan)
 		case Swap:
-			err = u.swap(ctx, r, at, owner, ask, &plan)
+			var sale *pairSale
+			if sale, err = u.sale(ctx, r, at, owner, receiver(ask, owner), ask.sale()); err == nil {
+				err = swap(&plan, ask, sale)
+			}
 		default:
 			err = fmt.Errorf("a trading pair can remove liquidity and swap; it cannot %s", ask.Do)
 		}
@@ -272,43 +275,11 @@ func receiver(ask Ask, owner common.Address) common.Address {
 	return ask.To
 }
 
-func (u *UniswapV2) swap(ctx context.Context, r chain.Reader, at *chain.Block, owner common.Address, ask Ask, plan *Plan) error {
-	to := receiver(ask, owner)
-	sale, err := u.sale(ctx, r, at, owner, to, SaleOrder{From: ask.Token, Into: ask.Into, Slippage: ask.Slippage, Within: ask.Within})
-	if err != nil {
-		return err
-	}
-	amount := sale.have
-	if ask.Amount != nil {
-		if ask.Amount.Cmp(sale.have) > 0 {
-			return fmt.Errorf("%s is to be sold and there is %s", sale.from.Text(ask.Amount), sale.from.Text(sale.have))
-		}
-		amount = ask.Amount
-	}
-	if amount.Sign() == 0 {
-		return ErrNothingToDo
-	}
-	plan.Block = sale.block
-	least, err := sale.Sell(plan, amount)
-	if err != nil {
-		return err
-	}
-	sale.Close(plan)
-	want := new(big.Int).Add(sale.before, least)
-	plan.must(balanceOf(sale.into.Address, to), AtLeast, want, fmt.Sprintf("%s has at least %s", to, sale.into.Text(want)))
-	return nil
-}
-
 // pairSale is a [Sale] at one pair.
 type pairSale struct {
-	u                   *UniswapV2
-	block               chain.Block
-	to                  common.Address
-	from, into          Token
-	fromPrice, toPrice  decimal.Decimal
-	there, other        *big.Int // reserves of what is sold and what is bought
-	have, before, allow *big.Int
-	order               SaleOrder
+	terms
+	pair         common.Address
+	there, other *big.Int // reserves of what is sold and what is bought
 }
 
 // Sale at this pair.
@@ -321,8 +292,10 @@ func (u *UniswapV2) Sale(ctx context.Context, r chain.Reader, at *chain.Block, o
 }
 
 func (u *UniswapV2) sale(ctx context.Context, r chain.Reader, at *chain.Block, owner, to common.Address, order SaleOrder) (*pairSale, error) {
+	var asked askedTerms
 	s, err := u.read(ctx, r, at, nil, func(b *contract.Batch, _ [2]Token) []*contract.Asked {
-		return []*contract.Asked{b.Call(order.From, contract.ERC20.BalanceOf, owner), b.Call(order.From, contract.ERC20.Allowance, owner, u.router), b.Call(order.Into, contract.ERC20.BalanceOf, to)}
+		asked = askTerms(b, u.router, owner, to, order)
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -331,49 +304,27 @@ func (u *UniswapV2) sale(ctx context.Context, r chain.Reader, at *chain.Block, o
 	if s.tokens[1].Address == order.From {
 		which = 1
 	}
-	sale := &pairSale{u: u, block: s.block, to: to, from: s.tokens[which], into: s.tokens[1-which], there: s.reserves[which], other: s.reserves[1-which], order: order}
+	sale := &pairSale{pair: u.pair, there: s.reserves[which], other: s.reserves[1-which],
+		terms: terms{exchange: u.name, router: u.router, block: s.block, owner: owner, to: to, from: s.tokens[which], into: s.tokens[1-which], order: order}}
 	if sale.from.Address != order.From || sale.into.Address != order.Into {
 		return nil, fmt.Errorf("the pair trades %s and %s, not %s for %s", s.tokens[0].Symbol, s.tokens[1].Symbol, order.From, order.Into)
 	}
-	if err := scanAll(s.more[0], &sale.have, s.more[1], &sale.allow, s.more[2], &sale.before); err != nil {
-		return nil, err
-	}
-	prices, err := trustworthy(ctx, u.oracle, r, &s.block, sale.from, sale.into)
-	if err != nil {
-		return nil, err
-	}
-	sale.fromPrice, sale.toPrice = prices[0], prices[1]
-	return sale, nil
+	return sale, sale.agree(ctx, r, u.oracle, asked)
 }
 
 // Sell for at least the oracle's price less the slippage. When the pool as it is now would not pay that, it is said now and not
 // by a revert later.
 func (s *pairSale) Sell(plan *Plan, amount *big.Int) (*big.Int, error) {
-	least := worse(exchanged(amount, s.from, s.into, s.fromPrice, s.toPrice), s.order.Slippage)
-	pays := pairPays(amount, s.there, s.other)
+	least, pays := s.least(amount), pairPays(amount, s.there, s.other)
 	if least.Sign() == 0 || pays.Cmp(least) < 0 {
 		return nil, fmt.Errorf("the pool pays %s for %s, and by the oracle's price it has to be at least %s", s.into.Text(pays), s.from.Text(amount), s.into.Text(least))
 	}
-	if s.allow.Cmp(amount) < 0 {
-		plan.approve(s.from, s.u.router, s.u.name, s.allow, amount)
-		s.allow = amount
-	}
-	plan.call(s.u.router, fmt.Sprintf("sell %s for at least %s", s.from.Text(amount), s.into.Text(least)),
+	s.allowed(plan, amount, s.pair)
+	plan.call(s.router, fmt.Sprintf("sell %s for at least %s", s.from.Text(amount), s.into.Text(least)),
 		contract.UniswapV2.SwapExact, amount, least, []common.Address{s.from.Address, s.into.Address}, s.to, deadline(s.block, s.order.Within))
-	s.allow = new(big.Int).Sub(s.allow, amount)
 	s.there, s.other = new(big.Int).Add(s.there, amount), new(big.Int).Sub(s.other, pays)
 	return least, nil
 }
-
-// Need is the least amount that is certain to bring an outcome.
-func (s *pairSale) Need(outcome *big.Int) *big.Int {
-	left := decimal.NewFromInt(1).Sub(s.order.Slippage)
-	need := decimal.NewFromBigInt(exchanged(outcome, s.into, s.from, s.toPrice, s.fromPrice), 0).Div(left).Ceil().BigInt()
-	return need.Add(need, big.NewInt(2)) // for what was rounded down twice
-}
-
-// Close takes nothing back: each sale was allowed exactly what it takes.
-func (s *pairSale) Close(*Plan) {}
 
 // pairPays is Uniswap v2's formula: 0.3 % of what comes in is the fee, and the product of the reserves stays.
 func pairPays(amount, there, other *big.Int) *big.Int {

@@ -18,11 +18,12 @@ import (
 )
 
 // UniswapV3 are the positions that an address has in Uniswap v3, each of which is an NFT of the position manager: liquidity
-// between two prices. What removing it has to bring is what it holds anywhere within the slippage of the oracle's price.
+// between two prices. What removing it has to bring is what it holds anywhere within the slippage of the oracle's price. Through its
+// router one token is swapped for another.
 type UniswapV3 struct {
-	name    string
-	manager common.Address
-	oracle  Oracle
+	name            string
+	router, manager common.Address
+	oracle          Oracle
 
 	mu     sync.Mutex
 	tokens map[common.Address]Token
@@ -34,9 +35,9 @@ type poolKey struct {
 	fee           uint64 // in millionths
 }
 
-// NewUniswapV3 with its position manager.
-func NewUniswapV3(name string, manager common.Address, oracle Oracle) *UniswapV3 {
-	return &UniswapV3{name: name, manager: manager, oracle: oracle, tokens: map[common.Address]Token{}, pools: map[poolKey]common.Address{}}
+// NewUniswapV3 with its router, SwapRouter or SwapRouter02, and its position manager. Without a router nothing is swapped.
+func NewUniswapV3(name string, router, manager common.Address, oracle Oracle) *UniswapV3 {
+	return &UniswapV3{name: name, router: router, manager: manager, oracle: oracle, tokens: map[common.Address]Token{}, pools: map[poolKey]common.Address{}}
 }
 
 func (u *UniswapV3) Name() string { return u.name }
@@ -283,7 +284,8 @@ func priceOfRoot(root *big.Int, tokens [2]Token) float64 {
 	return r * r * math.Pow10(int(tokens[0].Decimals)-int(tokens[1].Decimals))
 }
 
-// Exit removes liquidity, with the fees; withdraw takes the fees alone.
+// Exit removes liquidity, with the fees, and burns the NFT of a position that is empty then; withdraw takes the fees alone; swap sells one
+// token for another.
 func (u *UniswapV3) Exit(ctx context.Context, r chain.Reader, at *chain.Block, owner common.Address, asks ...Ask) (Plan, error) {
 	if len(asks) != 1 {
 		return Plan{}, fmt.Errorf("%s: one deed makes one exit here, not %d", u.name, len(asks))
@@ -292,8 +294,12 @@ func (u *UniswapV3) Exit(ctx context.Context, r chain.Reader, at *chain.Block, o
 	if err := ask.check(); err != nil {
 		return Plan{}, fmt.Errorf("%s: %w", u.name, err)
 	}
-	if ask.Do != RemoveLiquidity && ask.Do != Withdraw {
-		return Plan{}, fmt.Errorf("%s: positions can be removed, and their fees withdrawn; it cannot %s", u.name, ask.Do)
+	switch ask.Do {
+	case RemoveLiquidity, Withdraw:
+	case Swap:
+		return u.swap(ctx, r, at, owner, ask)
+	default:
+		return Plan{}, fmt.Errorf("%s: positions can be removed, their fees withdrawn, and tokens swapped; it cannot %s", u.name, ask.Do)
 	}
 	if ask.Amount != nil && ask.ID == nil {
 		return Plan{}, fmt.Errorf("%s: an amount of liquidity needs the id of its position", u.name)
@@ -318,12 +324,24 @@ func (u *UniswapV3) Exit(ctx context.Context, r chain.Reader, at *chain.Block, o
 	return plan, u.mustBring(ctx, r, &plan, brought, receiver(ask, owner))
 }
 
+func (u *UniswapV3) swap(ctx context.Context, r chain.Reader, at *chain.Block, owner common.Address, ask Ask) (Plan, error) {
+	var plan Plan
+	sale, err := u.sale(ctx, r, at, owner, receiver(ask, owner), ask.sale())
+	if err == nil {
+		err = swap(&plan, ask, sale)
+	}
+	if err != nil {
+		return Plan{}, fmt.Errorf("%s: %w", u.name, err)
+	}
+	return plan, nil
+}
+
 // most128 is what collecting takes for "all there is".
 var most128 = new(big.Int).Sub(q128, one)
 
 // leave one position, or collect its fees.
 func (u *UniswapV3) leave(ctx context.Context, r chain.Reader, plan *Plan, p *rangePosition, ask Ask, to common.Address, brought map[Token]*big.Int) error {
-	least := p.claim
+	least, left := p.claim, p.liquidity
 	if ask.Do == RemoveLiquidity && p.liquidity.Sign() > 0 {
 		liquidity := p.liquidity
 		if ask.Amount != nil {
@@ -335,14 +353,19 @@ func (u *UniswapV3) leave(ctx context.Context, r chain.Reader, plan *Plan, p *ra
 		}
 		plan.call(u.manager, fmt.Sprintf("remove the liquidity of %s for at least %s and %s", p.label(), p.tokens[0].Text(amounts[0]), p.tokens[1].Text(amounts[1])),
 			contract.UniswapV3.Decrease, p.id, liquidity, amounts[0], amounts[1], deadline(plan.Block, ask.Within))
-		left := new(big.Int).Sub(p.liquidity, liquidity)
-		plan.Must = append(plan.Must, Condition{Query: contract.UniswapV3.Position.Query(u.manager, p.id), Word: 7, Compare: AtMost, Want: left, Words: fmt.Sprintf("%s has at most %s of liquidity", p.label(), left)})
+		if left = new(big.Int).Sub(p.liquidity, liquidity); left.Sign() > 0 {
+			plan.Must = append(plan.Must, Condition{Query: contract.UniswapV3.Position.Query(u.manager, p.id), Word: 7, Compare: AtMost, Want: left, Words: fmt.Sprintf("%s has at most %s of liquidity", p.label(), left)})
+		}
 		least = [2]*big.Int{new(big.Int).Add(least[0], amounts[0]), new(big.Int).Add(least[1], amounts[1])}
 	}
 	if ask.Do == Withdraw && least[0].Sign() == 0 && least[1].Sign() == 0 {
 		return nil
 	}
 	plan.call(u.manager, fmt.Sprintf("collect what %s holds and has earned, for %s", p.label(), to), contract.UniswapV3.Collect, p.id, to, most128, most128)
+	if ask.Do == RemoveLiquidity && left.Sign() == 0 {
+		plan.call(u.manager, "burn the empty position "+p.label(), contract.UniswapV3.Burn, p.id)
+		plan.Must = append(plan.Must, Condition{Query: contract.UniswapV3.Position.Query(u.manager, p.id), Compare: Gone, Want: new(big.Int), Words: p.label() + " is gone"})
+	}
 	plan.Known = append(plan.Known, p.pool)
 	for side, t := range p.tokens {
 		if brought[t] == nil {

@@ -143,7 +143,7 @@ func TestUniswapV3(t *testing.T) {
 	}
 	w.holds(weth, owner, new(big.Int))
 	w.holds(usdc, owner, amount(100, 6))
-	u := NewUniswapV3("Uniswap", manager, dollars(map[common.Address]float64{weth: 2000, usdc: 1}))
+	u := NewUniswapV3("Uniswap", common.Address{}, manager, dollars(map[common.Address]float64{weth: 2000, usdc: 1}))
 
 	positions, err := u.Positions(t.Context(), w, nil, owner)
 	if err != nil || len(positions) != 1 || positions[0].Token.Symbol != "WETH/USDC 0.3% #7" {
@@ -163,13 +163,13 @@ func TestUniswapV3(t *testing.T) {
 	near(t, "in range", find(t, all, InRange, owner, pool), 1)
 
 	// Two that share an adapter must not wait for each other.
-	fresh := NewUniswapV3("Uniswap", manager, nil)
+	fresh := NewUniswapV3("Uniswap", common.Address{}, manager, nil)
 	if found, _, failed, err := Discover(t.Context(), w, nil, []common.Address{owner, owner}, fresh); err != nil || len(failed) != 0 || len(found[owner]) != 2 {
 		t.Error(found, failed, err)
 	}
 
 	plan, err := u.Exit(t.Context(), w, nil, owner, Ask{Do: RemoveLiquidity, ID: big.NewInt(7)})
-	if err != nil || len(plan.Calls) != 2 || len(plan.Must) != 3 {
+	if err != nil || len(plan.Calls) != 3 || len(plan.Must) != 3 { // remove, collect, burn
 		t.Fatal(words(plan), err)
 	}
 	var least0, least1, until *big.Int
