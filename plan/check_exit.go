@@ -72,16 +72,23 @@ func (d *decoder) checkExitDoes(p *Plan, path string, a Account, e Exit) {
 			d.faultAt(at, "swap wants through: a dependency with the contract of an exchange", "")
 		case known && adaptersOf[what] != nil && !slices.Contains(adaptersOf[what], x.Contract.Adapter):
 			d.faultAt(at, fmt.Sprintf("%s is not done in %s, which is %s; it is done in %s", what, x.Name, x.Contract.Adapter, orList(adaptersOf[what])), "")
+		case known && what == "swap" && x.Contract.Addresses["router"] == "":
+			d.faultAt(at, fmt.Sprintf("swap wants the router of %s: write addresses: {router: 0x…} in its contract", x.Name), "")
 		}
 	}
 	does := func(what ...string) bool {
 		return slices.ContainsFunc(what, func(w string) bool { return slices.Contains(e.Do, w) })
 	}
+	through, known := p.Contracted(e.Through)
 	switch {
-	case e.Through != "" && !does("swap"):
-		d.faultAt(path+".through", "through is for a swap", "")
-	case e.MaxSlippage > 0 && !does("swap", "remove-liquidity"):
-		d.faultAt(path+".max_slippage", "max_slippage is for a swap, or for liquidity that is removed", "")
+	case e.Through != "" && !does("swap", "unwind"):
+		d.faultAt(path+".through", "through is for a swap, or for an unwind that has to sell", "")
+	case known && does("unwind") && !slices.Contains(adaptersOf["swap"], through.Contract.Adapter):
+		d.faultAt(path+".through", fmt.Sprintf("nothing is sold through %s, which is %s; it is sold through %s", through.Name, through.Contract.Adapter, orList(adaptersOf["swap"])), "")
+	case known && does("unwind") && through.Contract.Addresses["router"] == "":
+		d.faultAt(path+".through", fmt.Sprintf("selling wants the router of %s: write addresses: {router: 0x…} in its contract", through.Name), "")
+	case e.MaxSlippage > 0 && !does("swap", "remove-liquidity", "unwind"):
+		d.faultAt(path+".max_slippage", "max_slippage is for a swap, for liquidity that is removed, or for what an unwind sells", "")
 	case e.MaxSlippage >= 1:
 		d.faultAt(path+".max_slippage", "a slippage of everything is no bound", "")
 	}

@@ -35,7 +35,8 @@ type Contract struct {
 	Chain   string `json:"chain" plan:"required,to=chain"` // the dependency of kind chain that it lives on
 	// Address of the contract: aave-v3 the Pool, compound-v3 the Comet, uniswap-v2 the pair, uniswap-v3 the position manager, lido stETH.
 	Address string `json:"address" plan:"required,address"`
-	// Addresses are those of more contracts that an adapter asks for: {router: "0x…"} for uniswap-v2 and uniswap-v3.
+	// Addresses are those of more contracts that an adapter asks for: {router: "0x…"} for uniswap-v2 and uniswap-v3, where it is
+	// SwapRouter or SwapRouter02.
 	Addresses map[string]string `json:"addresses,omitempty"`
 	// Prices is the symbol whose price the contract says, in dollars for chainlink, by its pool for uniswap-v2 and uniswap-v3.
 	Prices string `json:"prices,omitempty" plan:"to=symbol"`
@@ -88,11 +89,12 @@ type Exit struct {
 	Amount   decimal.Decimal `json:"amount,omitzero"`
 	Fraction Ratio           `json:"fraction,omitempty"`              // of what the account has of each asset
 	Into     string          `json:"into,omitempty" plan:"to=symbol"` // what a swap brings
-	// Through is the exchange that a swap goes through: a dependency with a contract. The protocol when absent.
+	// Through is the exchange that a swap goes through, or at which an unwind sells: a dependency with a contract. For a swap the
+	// protocol when absent; an unwind without it repays with what is there.
 	Through string `json:"through,omitempty" plan:"to=contract"`
 	// To is the account that receives; the same account when absent. Only an account of the plan, at the address that stands there.
 	To string `json:"to,omitempty" plan:"to=account"`
-	// MaxSlippage is how much less than the oracle's price a swap or a removal of liquidity may bring; 1% when absent.
+	// MaxSlippage is how much less than the oracle's price a swap, an unwind's sale or a removal of liquidity may bring; 1% when absent.
 	MaxSlippage Ratio `json:"max_slippage,omitempty"`
 	// MinHealth is the health factor that a debt which is left must keep; 1.1 when absent.
 	MinHealth float64 `json:"min_health,omitempty"`
