@@ -171,8 +171,9 @@ func checkAddress(text, kind string, c *Chain) (meant string, err error) {
 	return parseAddress(text)
 }
 
-// positioned are the adapters of contracts in which an address can have something.
-var positioned = []string{"aave-v3", "compound-v3", "uniswap-v2", "uniswap-v3", "erc-4626", "lido"}
+// positioned are the adapters of contracts in which an address has something that can be held against the register. A share of a
+// trading pool is another mix of its tokens after each trade; where it is a token, it is registered as one.
+var positioned = []string{"aave-v3", "compound-v3", "erc-4626", "lido"}
 
 func (d *decoder) checkProtocol(p *Plan, path string, a Account) {
 	x, known := p.Contracted(a.Protocol)
@@ -183,6 +184,8 @@ func (d *decoder) checkProtocol(p *Plan, path string, a Account) {
 	case !known: // which is told already
 	case x.Contract.Chain != a.Chain:
 		d.faultAt(path+".protocol", fmt.Sprintf("%s is on %s, and %s on %s", x.Name, x.Contract.Chain, a.Name, a.Chain), "")
+	case strings.HasPrefix(x.Contract.Adapter, "uniswap-"):
+		d.faultAt(path+".protocol", fmt.Sprintf("a share of %s is another mix of tokens after each trade, and cannot be held against the register; protocol is of %s", x.Name, orList(positioned)), "")
 	case x.Contract.Adapter != "" && !slices.Contains(positioned, x.Contract.Adapter):
 		d.faultAt(path+".protocol", fmt.Sprintf("nobody holds anything in %s, which is %s; protocol is of %s", x.Name, x.Contract.Adapter, orList(positioned)), "")
 	}
