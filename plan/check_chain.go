@@ -299,12 +299,19 @@ func (d *decoder) checkCounted(p *Plan, path string, i int, c *Chain, tokens map
 	}
 	first := d.where(fmt.Sprintf("holdings[%d]", before))
 	switch other := p.Holdings[before].Symbol; {
+	case h.Token == "" && !coinLike(h.Class, c):
+		d.faultAt(path, fmt.Sprintf("%s has no token, and would be counted as the own coin of the chain: write its token", h.Symbol), "")
 	case !twice || other == h.Symbol: // the second is told already
 	case h.Token == "":
 		d.faultAt(path, fmt.Sprintf("%s and %s at %s have no token, and only one of them can be the chain's own coin", h.Symbol, other, first), "")
 	default:
 		d.faultAt(path+".token", fmt.Sprintf("%s at %s has the same token", other, first), "")
 	}
+}
+
+// coinLike reports a class that a chain's own coin can be of; a dollar is one on Gnosis.
+func coinLike(class string, c *Chain) bool {
+	return slices.Contains([]string{"crypto", "other", ""}, class) || class == "stablecoin" && (c.ID == gnosis || c.Kind == Cosmos)
 }
 
 // checkToken holds what is written of one holding on a chain to what tokens are there.
