@@ -77,7 +77,7 @@ func New(o Options) (*Source, error) {
 	if len(o.Tokens) > tokensMax {
 		return nil, fmt.Errorf("%s names %d tokens on %s; %d are the most", o.Account, len(o.Tokens), o.Name, tokensMax)
 	}
-	if o.Coin == "" && len(o.Tokens) == 0 {
+	if o.Coin == "" && len(o.Tokens) == 0 && o.Protocol == nil {
 		return nil, fmt.Errorf("%s names nothing that could be asked for on %s: give it a holding with token, or one without for the chain's own coin", o.Account, o.Name)
 	}
 	s := &Source{Options: o}

@@ -271,6 +271,11 @@ func TestInAProtocol(t *testing.T) {
 		})
 	}
 	o := wallet(usual().over(t))
+	o.Coin, o.Tokens, o.Protocol = "", nil, &has{positions: []protocol.Position{fixed, position(protocol.Debt, usdc, "USDC", 6, "12000", "")}}
+	if _, err := open(t, o).Holdings(t.Context()); err == nil || !strings.Contains(err.Error(), "owes 12000 USDC in Lend") {
+		t.Errorf("an account that names nothing and owes something: %v", err)
+	}
+	o = wallet(usual().over(t))
 	o.Protocol = &has{err: errors.New("the oracle is gone")}
 	if _, err := open(t, o).Holdings(t.Context()); err == nil || !strings.HasSuffix(err.Error(), "the oracle is gone") {
 		t.Errorf("it says %v", err)
@@ -282,7 +287,7 @@ func TestNewRefuses(t *testing.T) {
 		"Pair is a pool, in which cold has another mix of tokens after each trade: register the token of its share": func(o *Options) {
 			o.Protocol = protocol.NewUniswapV2("Pair", pool, pool, nil)
 		},
-		"it cannot be held against the register": func(o *Options) { o.Protocol = protocol.NewUniswapV3("Range", pool, nil) },
+		"it cannot be held against the register": func(o *Options) { o.Protocol = protocol.NewUniswapV3("Range", pool, common.Address{}, nil) },
 		"names nothing that could be asked for":  func(o *Options) { o.Coin, o.Tokens = "", nil },
 		"names 501 tokens": func(o *Options) {
 			o.Tokens = map[common.Address]string{}
