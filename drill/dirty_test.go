@@ -25,9 +25,12 @@ import (
 // while data are missing no trigger that needs them is called calm, and nothing fires at tier 3 that the same data
 // without the fault would not have fired. testdata/dirty/NOTICE.md tells each fault and where it comes from.
 
+// wrapped makes another coin a token of the account's chain, which has one coin of its own.
+const wrapped = `, token: "0x9999999999999999999999999999999999999999"`
+
 // holders of coins among the examples, with an account that may hold another one. The brokerage holds none.
-var holders = []struct{ example, account string }{
-	{"defi", "vault"}, {"dao-treasury", "treasury"}, {"family-office", "vault"},
+var holders = []struct{ example, account, token string }{
+	{"defi", "vault", wrapped}, {"dao-treasury", "treasury", wrapped}, {"family-office", "vault", ""},
 }
 
 // staleHourly is after how long an hourly series on a tape is stale: half as long again as its pace.
@@ -43,7 +46,7 @@ func TestMissingBars(t *testing.T) {
 	}
 	for _, h := range holders {
 		t.Run(h.example, func(t *testing.T) {
-			holdings := fmt.Sprintf("  - {symbol: BTC, account: %s, quantity: 2, class: crypto, price: 80000}\n", h.account)
+			holdings := fmt.Sprintf("  - {symbol: BTC, account: %s, quantity: 2, class: crypto, price: 80000%s}\n", h.account, h.token)
 			if h.example != "dao-treasury" {
 				holdings = "" // they hold it
 			}
@@ -206,7 +209,7 @@ func TestReusedTicker(t *testing.T) {
 	})
 	for _, h := range holders {
 		t.Run(h.example, func(t *testing.T) {
-			p := planWith(t, h.example, table, fmt.Sprintf("  - {symbol: LUNA, account: %s, quantity: 100000, class: crypto, price: 86}\n", h.account), `
+			p := planWith(t, h.example, table, fmt.Sprintf("  - {symbol: LUNA, account: %s, quantity: 100000, class: crypto, price: 86%s}\n", h.account, h.token), `
   - {name: LUNA collapses, tier: 3, condition: drawdown(LUNA) >= 60%, clear: drawdown(LUNA) < 50%}
   - {name: LUNA below a dollar, tier: 3, condition: LUNA < 1, for: 2h, clear: LUNA > 2, clear_for: 1h}
   - {name: LUNA rises, tier: 3, condition: "return(LUNA, 30d) > 300%"}
@@ -235,7 +238,7 @@ func TestDelistedToken(t *testing.T) {
 	gone, back := at("2022-11-15T05:00:00Z"), at("2023-09-22T09:00:00Z")
 	for _, h := range holders {
 		t.Run(h.example, func(t *testing.T) {
-			p := planWith(t, h.example, table, fmt.Sprintf("  - {symbol: FTT, account: %s, quantity: 20000, class: crypto, price: 26}\n", h.account), `
+			p := planWith(t, h.example, table, fmt.Sprintf("  - {symbol: FTT, account: %s, quantity: 20000, class: crypto, price: 26%s}\n", h.account, h.token), `
   - {name: FTT collapses, tier: 3, condition: drawdown(FTT) >= 60%, clear: drawdown(FTT) < 50%, clear_for: 1h}
   - {name: FTT below 1.46, tier: 3, condition: FTT < 1.46, for: 20h}
   - {name: FTT below 1.20, tier: 3, condition: FTT < 1.20, for: 4h}

@@ -88,6 +88,11 @@ func (a Account) OnChain() bool {
 	return a.Chain != "" && len(a.AllAddresses()) > 0 && (a.Venue == "manual" || a.Venue == "")
 }
 
+// AccountsOnChains are those of which the chain itself says what they hold, and of which the plan names something that it can say.
+func (p *Plan) AccountsOnChains() []Account {
+	return slices.DeleteFunc(slices.Clone(p.Accounts), func(a Account) bool { return !a.OnChain() || len(p.Counted(a.Name)) == 0 })
+}
+
 // Counted are the holdings of an account that its chain can say: tokens, and at most one that is the chain's own coin.
 func (p *Plan) Counted(account string) []Holding {
 	return slices.DeleteFunc(slices.Clone(p.Holdings), func(h Holding) bool { return h.Account != account || !p.counted(h) })
@@ -145,10 +150,13 @@ func knownChain(name string, id int) (known struct {
 	return known
 }
 
-const polygon = 137
+const (
+	gnosis  = 100
+	polygon = 137
+)
 
 // chainIDs of the chains that are known by their names.
-var chainIDs = map[string]int{"ethereum": 1, "optimism": 10, "bnb": 56, "gnosis": 100, "polygon": polygon, "base": 8453, "arbitrum": 42161}
+var chainIDs = map[string]int{"ethereum": 1, "optimism": 10, "bnb": 56, "gnosis": gnosis, "polygon": polygon, "base": 8453, "arbitrum": 42161}
 
 // chainWord is a chain's name without what people add to it: Arbitrum One, OP Mainnet, BNB Smart Chain, Ethereum mainnet.
 func chainWord(name string) string {

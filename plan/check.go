@@ -286,6 +286,13 @@ func (d *decoder) checkHoldings(p *Plan) {
 		if h.Class == "" && !d.bad[path+".class"] && !perhapsCash {
 			d.faultAt(path, "a holding wants class", "")
 		}
+		if a, known := p.Account(h.Account); h.Quantity.IsNegative() && known && a.Protocol == "" {
+			owed := ""
+			if a.Chain != "" {
+				owed = "; what is owed stands in an account with protocol"
+			}
+			d.faultAt(path+".quantity", fmt.Sprintf("quantity wants a number such as 12.5 that is 0 or more, not %s%s", h.Quantity, owed), "")
+		}
 		if _, ok := h.When(); h.AsOf != "" && !ok {
 			d.faultAt(path+".as_of", fmt.Sprintf("as_of wants a time such as 2026-11-27T22:45:00Z, not %q", shorten(h.AsOf, textMax)), "")
 		}

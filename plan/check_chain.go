@@ -171,7 +171,8 @@ func checkAddress(text, kind string, c *Chain) (meant string, err error) {
 	return parseAddress(text)
 }
 
-// positioned are the adapters of contracts in which an address can have an amount of a token.
+// positioned are the adapters of contracts in which an address has something that can be held against the register. A share of a
+// trading pool is another mix of its tokens after each trade; where it is a token, it is registered as one.
 var positioned = []string{"aave-v3", "compound-v3", "erc-4626", "lido"}
 
 func (d *decoder) checkProtocol(p *Plan, path string, a Account) {
@@ -183,10 +184,8 @@ func (d *decoder) checkProtocol(p *Plan, path string, a Account) {
 	case !known: // which is told already
 	case x.Contract.Chain != a.Chain:
 		d.faultAt(path+".protocol", fmt.Sprintf("%s is on %s, and %s on %s", x.Name, x.Contract.Chain, a.Name, a.Chain), "")
-	case x.Contract.Adapter == "uniswap-v2":
-		d.faultAt(path+".protocol", fmt.Sprintf("%s is another mix of tokens after each trade, which no register says; its share is a token: leave protocol out, and register it with token: %s", x.Name, x.Contract.Address), "")
-	case x.Contract.Adapter == "uniswap-v3":
-		d.faultAt(path+".protocol", fmt.Sprintf("%s is another mix of tokens after each trade, which no register says", x.Name), "")
+	case strings.HasPrefix(x.Contract.Adapter, "uniswap-"):
+		d.faultAt(path+".protocol", fmt.Sprintf("a share of %s is another mix of tokens after each trade, and cannot be held against the register; protocol is of %s", x.Name, orList(positioned)), "")
 	case x.Contract.Adapter != "" && !slices.Contains(positioned, x.Contract.Adapter):
 		d.faultAt(path+".protocol", fmt.Sprintf("nobody holds anything in %s, which is %s; protocol is of %s", x.Name, x.Contract.Adapter, orList(positioned)), "")
 	}
@@ -300,12 +299,19 @@ func (d *decoder) checkCounted(p *Plan, path string, i int, c *Chain, tokens map
 	}
 	first := d.where(fmt.Sprintf("holdings[%d]", before))
 	switch other := p.Holdings[before].Symbol; {
+	case h.Token == "" && !coinLike(h.Class, c):
+		d.faultAt(path, fmt.Sprintf("%s has no token, and would be counted as the own coin of the chain: write its token", h.Symbol), "")
 	case !twice || other == h.Symbol: // the second is told already
 	case h.Token == "":
 		d.faultAt(path, fmt.Sprintf("%s and %s at %s have no token, and only one of them can be the chain's own coin", h.Symbol, other, first), "")
 	default:
 		d.faultAt(path+".token", fmt.Sprintf("%s at %s has the same token", other, first), "")
 	}
+}
+
+// coinLike reports a class that a chain's own coin can be of; a dollar is one on Gnosis.
+func coinLike(class string, c *Chain) bool {
+	return slices.Contains([]string{"crypto", "other", ""}, class) || class == "stablecoin" && (c.ID == gnosis || c.Kind == Cosmos)
 }
 
 // checkToken holds what is written of one holding on a chain to what tokens are there.

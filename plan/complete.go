@@ -265,7 +265,7 @@ var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // whole portfolio there, so nothing can be said when a part of it lies in accounts that lifeboat does not trade.
 func (p *Plan) aftermath(r Rebalance) string {
 	for _, h := range p.Holdings {
-		if !p.Tradable(h.Account) && h.Quantity.IsPositive() {
+		if !p.Tradable(h.Account) && !h.Quantity.IsZero() {
 			return ""
 		}
 	}

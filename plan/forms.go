@@ -128,7 +128,7 @@ func (d *decoder) amount(n *node, r rules, name string, v reflect.Value) {
 	} else {
 		number, err = parseDecimal(n.text)
 	}
-	if n.kind != scalar || err != nil || number.IsNegative() {
+	if n.kind != scalar || err != nil || number.IsNegative() && !r.signed {
 		if n.kind == scalar && err == nil {
 			wanted += " that is 0 or more"
 		}

@@ -150,7 +150,7 @@ type Holding struct {
 	Symbol   string          `json:"symbol" plan:"required"`                                                              // as feeds and histories call its price; the base currency for cash
 	Name     string          `json:"name,omitempty"`                                                                      // for people to read
 	Account  string          `json:"account" plan:"required,to=account"`                                                  // where it lies
-	Quantity decimal.Decimal `json:"quantity" plan:"required"`                                                            // how many units; 0 registers what a playbook may buy
+	Quantity decimal.Decimal `json:"quantity" plan:"required,signed"`                                                     // how many units; 0 registers what a playbook may buy, and below zero is what is owed in an account with protocol
 	Class    string          `json:"class" plan:"of=equities|bonds|commodities|real-estate|crypto|stablecoin|cash|other"` // what kind of thing it is; cash for the base currency when absent
 	Sector   string          `json:"sector,omitempty"`                                                                    // what concentration(sector) groups by: technology, energy …
 	Chain    string          `json:"chain,omitempty"`                                                                     // what concentration(chain) groups by: ethereum, base …; the account's chain when absent

@@ -62,8 +62,11 @@ func (s *schema) of(t reflect.Type, r rules) any {
 			map[string]any{"type": "number", "minimum": 0, "maximum": 1}}}
 	case typeDecimal:
 		pattern := strings.Replace(decimalPattern, "[+-]?", `\+?`, 1)
-		if r.money {
+		switch {
+		case r.money:
 			pattern = moneyPattern
+		case r.signed:
+			return map[string]any{"oneOf": []any{map[string]any{"type": "number"}, text("", decimalPattern)}}
 		}
 		return map[string]any{"oneOf": []any{map[string]any{"type": "number", "minimum": 0}, text("", pattern)}}
 	case typeGas:
