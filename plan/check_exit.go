@@ -30,6 +30,14 @@ func (d *decoder) checkExit(p *Plan, path string, e Exit) {
 		d.faultAt(path+".account", fmt.Sprintf("%s has no chain: write it beside its address", a.Name), "")
 		return
 	}
+	if slices.ContainsFunc(e.Do, ofKeys) {
+		d.checkKeyChange(path, a, e)
+		d.checkExitVia(p, path, a, e)
+		return
+	}
+	if e.Key != "" || e.Spare != "" {
+		d.faultAt(path, "key and spare are for replace-owner", "")
+	}
 	d.checkExitDoes(p, path, a, e)
 	d.checkExitAssets(p, path, a, e)
 	d.checkExitTo(p, path, a, e)

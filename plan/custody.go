@@ -10,6 +10,7 @@ import (
 // what: a file with a seed phrase or a private key in it is refused.
 type Custody struct {
 	Signers   []Signer    `json:"signers" plan:"required"`                // one for each key
+	Spares    []Signer    `json:"spares,omitempty"`                       // keys that can nothing yet, ready to take the place of one that is lost or stolen
 	Threshold int         `json:"threshold,omitempty" plan:"range=1-256"` // how many of the keys have to sign; 1 when absent
 	Backups   []KeyBackup `json:"backups,omitempty"`                      // of the keys
 	Restored  string      `json:"restored,omitempty"`                     // the day on which a key was last brought back from its backup, as a test: 2026-05-01
@@ -92,6 +93,9 @@ func (d *decoder) checkCustody(p *Plan) {
 		if n := len(a.Custody.Signers); a.Custody.Threshold > n && n > 0 && !d.bad[path+".signers"] {
 			d.faultAt(path+".threshold", fmt.Sprintf("%d signatures are never together: there are %d keys", a.Custody.Threshold, n), "")
 		}
+		if len(a.Custody.Spares) > 0 && a.Kind == "wallet" {
+			d.faultAt(path+".spares", "a wallet has its one key for ever; only a Safe can take another", "")
+		}
 		if a.Kind == "wallet" && (len(a.Custody.Modules) > 0 || len(a.Custody.Guards) > 0 || len(a.Custody.Handlers) > 0) {
 			d.faultAt(path, "only a Safe has modules and guards", "")
 		}
@@ -100,8 +104,11 @@ func (d *decoder) checkCustody(p *Plan) {
 
 func (d *decoder) checkSigners(p *Plan, path string, a Account) {
 	wallets, keys := map[string]string{}, map[string]string{} // :: wallet or name of the key → where it stands
-	for i, s := range a.Custody.Signers {
+	for i, s := range slices.Concat(a.Custody.Signers, a.Custody.Spares) {
 		at := fmt.Sprintf("%s.signers[%d]", path, i)
+		if spare := i - len(a.Custody.Signers); spare >= 0 {
+			at = fmt.Sprintf("%s.spares[%d]", path, spare)
+		}
 		who := p.Person(s.Who)
 		if len(who) > 0 && who[0].Name != s.Who {
 			d.faultAt(at+".who", fmt.Sprintf("%q is a role, and a key is one person's: write the name", shorten(s.Who, textMax)), "")

@@ -47,6 +47,7 @@ type ExitOrder struct {
 	Tokens   []Token   `json:"tokens"`   // all that the plan registers on the chain, those of assets and into among them
 	Contract *Contract `json:"contract,omitempty"`
 	Exchange *Contract `json:"exchange,omitempty"` // that a swap goes through
+	Keys     *KeyOrder `json:"keys,omitempty"`     // what is done against a key that is stolen
 	Module   string    `json:"module,omitempty"`   // of via: role
 	Role     string    `json:"role,omitempty"`
 	Trusted  []string  `json:"trusted,omitempty"`
@@ -92,6 +93,13 @@ func (p *Plan) ExitOrder(e Exit) (ExitOrder, error) {
 		if symbol != "" && !slices.ContainsFunc(o.Tokens, func(t Token) bool { return t.Symbol == symbol }) {
 			return o, fmt.Errorf("the plan no longer registers %s on %s", symbol, chain.Name)
 		}
+	}
+	if e.ChangesKeys() {
+		keys, err := p.keyOrder(a, e)
+		if err != nil {
+			return o, err
+		}
+		o.Keys = &keys
 	}
 	if s := a.Safe; s != nil {
 		o.Trusted = s.Trusted

@@ -82,7 +82,9 @@ type Exit struct {
 	// what any contract of the plan may spend.
 	Protocol string `json:"protocol,omitempty" plan:"to=contract"`
 	// Do is what is done, in this order and all or nothing: repay before withdraw.
-	Do []string `json:"do" plan:"required,of=withdraw|repay|unwind|remove-liquidity|swap|revoke|unstake|transfer"`
+	// Against a key that is stolen: replace-owner puts a spare key in an owner's place, revoke-role locks the bot out of its module,
+	// disable-module takes the module from the Safe.
+	Do []string `json:"do" plan:"required,of=withdraw|repay|unwind|remove-liquidity|swap|revoke|unstake|transfer|replace-owner|revoke-role|disable-module"`
 	// Assets are the symbols that it is done with; all that the account has in the protocol when absent.
 	Assets []string `json:"assets,omitempty" plan:"to=symbol"`
 	// Amount of the one asset; all when neither amount nor fraction is written.
@@ -105,6 +107,9 @@ type Exit struct {
 	// transaction. Via role or presigned nobody is asked when it is absent.
 	By     string `json:"by,omitempty" plan:"to=approver"`
 	Urgent bool   `json:"urgent,omitempty"` // pays up to the chain's urgent_ceiling for gas
+	Key    string `json:"key,omitempty"`    // whose place is taken by replace-owner: a signer under custody of the account, by device or person
+	// Spare is the key that takes the place: one of the spares under custody of the account. No other address can become an owner.
+	Spare string `json:"spare,omitempty"`
 	// ProvenWithin is how long ago what was presigned may last have been tried and found good; 7d when absent. What is older is not used.
 	ProvenWithin Duration `json:"proven_within,omitempty"`
 }

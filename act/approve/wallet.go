@@ -51,6 +51,7 @@ func frozenTx(p *lifeboat.Proposal) (tx safe.Tx, s signable, err error) {
 		return tx, s, refused("the transaction has the hash %s, and the exit was planned with %s", tx.Hash(), plain(s.Hash))
 	}
 	rules := safe.Rules{}
+	rules.Owner, rules.Spare, rules.Module = s.KeyRules()
 	for _, trusted := range s.Trusted {
 		rules.Trusted = append(rules.Trusted, common.HexToAddress(trusted))
 	}
@@ -82,6 +83,13 @@ func showTx(p lifeboat.Proposal) []string {
 
 // nameOf an address, as the plan calls it.
 func (s signable) nameOf(a common.Address) string {
+	if s.Keys != nil {
+		for address, name := range s.Keys.Names {
+			if common.HexToAddress(address) == a {
+				return plain(name)
+			}
+		}
+	}
 	for address, name := range s.Known {
 		if common.HexToAddress(address) == a {
 			return plain(name)

@@ -40,6 +40,7 @@ type Wallet struct {
 	Kind      string           `json:"kind"`
 	Address   string           `json:"address,omitempty"`
 	Signers   []Signer         `json:"signers,omitempty"`
+	Spares    []Signer         `json:"spares,omitempty"`
 	Threshold int              `json:"threshold,omitempty"` // by the plan; 0 when it says nothing of custody
 	Backups   []plan.KeyBackup `json:"backups,omitempty"`
 	Restored  string           `json:"restored,omitempty"` // the day of the last test of a backup
@@ -126,18 +127,25 @@ func (j *judge) look(k Known) {
 
 func (j *judge) signers(c plan.Custody, signed map[common.Address]time.Time) {
 	for _, s := range c.Signers {
-		last, _ := plan.Day(s.Seen)
-		proof := false
-		if at, ok := signed[common.HexToAddress(s.Wallet)]; ok && s.Wallet != "" && at.After(last) {
-			last, proof = at, true
-		}
-		one := Signer{Signer: s, Proof: proof}
-		if !last.IsZero() {
-			one.Last = &last
-		}
-		j.Signers = append(j.Signers, one)
-		j.due(last, time.Duration(j.rule.SeenWithin), key(s)+" was never seen to sign", key(s)+" was last seen to sign")
+		j.Signers = append(j.Signers, j.seen(s, key(s), signed))
 	}
+	for _, s := range c.Spares {
+		j.Spares = append(j.Spares, j.seen(s, "the spare of "+strings.TrimPrefix(key(s), "the key of "), signed))
+	}
+}
+
+// seen is when a key last signed, and a finding when that is too long ago: a spare that cannot sign is none.
+func (j *judge) seen(s plan.Signer, named string, signed map[common.Address]time.Time) Signer {
+	last, _ := plan.Day(s.Seen)
+	one := Signer{Signer: s}
+	if at, ok := signed[common.HexToAddress(s.Wallet)]; ok && s.Wallet != "" && at.After(last) {
+		last, one.Proof = at, true
+	}
+	if !last.IsZero() {
+		one.Last = &last
+	}
+	j.due(last, time.Duration(j.rule.SeenWithin), named+" was never seen to sign", named+" was last seen to sign")
+	return one
 }
 
 // due finds what has not been done for too long, and what is said to have been done on a day that is still to come.
@@ -255,6 +263,9 @@ func (j *judge) onChain(s safe.State) {
 		for _, signer := range c.Signers {
 			policy.Owners = append(policy.Owners, common.HexToAddress(signer.Wallet))
 		}
+		for _, spare := range c.Spares {
+			policy.Spares = append(policy.Spares, common.HexToAddress(spare.Wallet))
+		}
 		policy.Modules, policy.Guards, policy.Fallbacks = addresses(c.Modules), addresses(c.Guards), addresses(c.Handlers)
 		if s.Threshold != j.Threshold {
 			j.find(s.Threshold < j.Threshold, "%d signatures move the Safe on its chain, and the plan says %d", s.Threshold, j.Threshold)
@@ -273,6 +284,13 @@ func (j *judge) name(a common.Address) string {
 	for _, s := range j.Signers {
 		if s.Wallet != "" && common.HexToAddress(s.Wallet) == a {
 			return s.Name()
+		}
+	}
+	if c := j.account.Custody; c != nil {
+		for _, s := range c.Spares {
+			if common.HexToAddress(s.Wallet) == a {
+				return s.Name()
+			}
 		}
 	}
 	if x := j.account.Safe; x != nil && x.Roles != nil && common.HexToAddress(x.Roles.Module) == a {

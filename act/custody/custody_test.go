@@ -70,6 +70,9 @@ func register(t *testing.T, text string, k Known) Register {
 	return Of(p, now, k)
 }
 
+// spares of the Safe: Ada has one on a card.
+var spares = "spares: [{who: Ada, device: cold card, wallet: \"" + module.Hex() + "\", seen: 2026-11-02}]"
+
 func TestFindings(t *testing.T) {
 	type state = func(*safe.State)
 	for name, c := range map[string]struct {
@@ -109,8 +112,11 @@ func TestFindings(t *testing.T) {
 		"threshold raised on chain": {chain: func(s *safe.State) { s.Threshold = 3 }, want: []string{"3 signatures move the Safe on its chain", "all 3 owners have to sign"}},
 		"threshold below policy on chain": {chain: func(*safe.State) {}, replace: []string{"threshold: 2", "threshold: 2\n      policy: {threshold_least: 3}"},
 			want: []string{"!2 of 3 owners are enough to move the Safe, and the plan wants 3 at least"}},
-		"an owner too many":      {chain: func(s *safe.State) { s.Owners = append(s.Owners, module) }, want: []string{"!" + module.Hex() + " is an owner of the Safe, and not by the plan"}},
-		"an owner too few":       {chain: func(s *safe.State) { s.Owners = append([]common.Address{module}, s.Owners[1:]...) }, want: []string{"!" + module.Hex() + " is an owner", "old phone (" + cy.Hex() + ") should be an owner of the Safe and is none"}},
+		"an owner too many":   {chain: func(s *safe.State) { s.Owners = append(s.Owners, module) }, want: []string{"!" + module.Hex() + " is an owner of the Safe, and not by the plan"}},
+		"an owner too few":    {chain: func(s *safe.State) { s.Owners = append([]common.Address{module}, s.Owners[1:]...) }, want: []string{"!" + module.Hex() + " is an owner", "old phone (" + cy.Hex() + ") should be an owner of the Safe and is none"}},
+		"a spare, never seen": {replace: []string{"restored:", strings.Replace(spares, ", seen: 2026-11-02", "", 1) + "\n      restored:"}, want: []string{"the spare of Ada on cold card was never seen to sign"}},
+		"a spare in an owner's place": {replace: []string{"restored:", spares + "\n      restored:"}, chain: func(s *safe.State) { s.Owners = append([]common.Address{module}, s.Owners[1:]...) },
+			want: []string{"cold card (" + module.Hex() + "), which the plan keeps as a spare, is an owner", "old phone (" + cy.Hex() + ") should be an owner of the Safe and is none"}},
 		"a module too many":      {chain: func(s *safe.State) { s.Modules = append(s.Modules, module) }, want: []string{"!the module " + module.Hex()}},
 		"a module that is named": {chain: func(s *safe.State) { s.Modules = append(s.Modules, module) }, replace: []string{"restored:", "modules: \"" + module.Hex() + "\"\n      restored:"}},
 		"the roles module gone":  {chain: func(s *safe.State) { s.Modules = nil }, want: []string{"the module roles (" + roles.Hex() + ") is in the plan and not enabled"}},

@@ -20,6 +20,9 @@ import (
 // WayOut is what knows the calls for an exit of the plan. Where something is sold or taken out of a pool, the oracle says what it has to
 // bring; nil where there is none, and such an exit is then refused.
 func WayOut(o plan.ExitOrder, coin string, oracle protocol.Oracle) (protocol.Exiter, error) {
+	if o.Keys != nil {
+		return rotation{o}, nil
+	}
 	var assets []common.Address
 	for _, t := range o.Tokens {
 		if t.Address != "" {
@@ -66,6 +69,14 @@ func (d *Desk) OrderOf(ctx context.Context, o plan.ExitOrder, way protocol.Exite
 	}
 	for _, address := range o.Trusted {
 		order.Rules.Trusted = append(order.Rules.Trusted, common.HexToAddress(address))
+	}
+	if o.Keys != nil {
+		order.Rules.Owner, order.Rules.Spare, order.Rules.Module = o.KeyRules()
+		order.Names = map[common.Address]string{}
+		for address, name := range o.Keys.Names {
+			order.Names[common.HexToAddress(address)] = name
+		}
+		return order, nil
 	}
 	if o.Via == "role" {
 		order.Role = &Role{Module: common.HexToAddress(o.Module), Name: o.Role}
@@ -201,6 +212,8 @@ func told(o plan.ExitOrder) string {
 		text += do
 	}
 	switch {
+	case o.Key != "":
+		return text + fmt.Sprintf(", %s (%s) by %s (%s)", o.Key, o.Keys.Owner, o.Spare, o.Keys.Spare)
 	case o.Amount.IsPositive():
 		text += " " + o.Amount.String()
 	case o.Fraction > 0 && o.Fraction < 1:

@@ -31,6 +31,8 @@ type Order struct {
 	Role *Role
 	// Own are the addresses of the plan. Value leaves for these and for contracts of the protocol, and for no others.
 	Own map[common.Address]string
+	// Names are whose other addresses are, for people.
+	Names map[common.Address]string
 	// Rules of what the Safe may do besides the ordinary, and Batch, the contract that makes many calls one; Safe's own when zero.
 	Rules safe.Rules
 	Batch common.Address
@@ -61,6 +63,7 @@ type Prepared struct {
 	Must      []protocol.Condition      `json:"must,omitempty"`
 	Own       map[common.Address]string `json:"own"`   // the Safe and the other addresses of the plan
 	Known     []common.Address          `json:"known"` // contracts of the protocol
+	Names     map[common.Address]string `json:"names,omitempty"`
 	At        time.Time                 `json:"at"`
 	Block     chain.Block               `json:"block"` // that everything was read and tried at
 	Gas       uint64                    `json:"gas,omitempty"`
@@ -110,7 +113,7 @@ func (d *Desk) Plan(ctx context.Context, o Order) (Prepared, error) {
 // wrap makes one transaction of the calls, for the owners or for the role.
 func (d *Desk) wrap(ctx context.Context, o Order, state safe.State, way protocol.Plan) (Prepared, error) {
 	p := Prepared{What: o.What, Account: o.Account, Role: o.Role, Sender: o.Sender, Urgent: o.Urgent, Unproven: o.Unproven,
-		Must: way.Must, At: d.Clock.Now(), Block: state.Block, Own: map[common.Address]string{o.Safe: o.Account}, Known: way.Known}
+		Must: way.Must, At: d.Clock.Now(), Block: state.Block, Own: map[common.Address]string{o.Safe: o.Account}, Known: way.Known, Names: o.Names}
 	for own, name := range o.Own {
 		p.Own[own] = name
 	}

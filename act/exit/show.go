@@ -1,6 +1,7 @@
 package exit
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -36,7 +37,7 @@ func (d *Desk) Reads(p Prepared) []string { return p.Tx.Words(d.names(p)) }
 func (d *Desk) names(p Prepared) safe.Names {
 	return safe.Names{
 		Address: func(a common.Address) string {
-			if name := p.Own[a]; name != "" {
+			if name := cmp.Or(p.Own[a], p.Names[a]); name != "" {
 				return name
 			}
 			symbol, _, ok := d.known(a)

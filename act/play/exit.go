@@ -48,6 +48,8 @@ func exitSpec(e plan.Exit) func(pinned) (json.RawMessage, error) {
 func exitTold(o plan.ExitOrder) string {
 	text := prettyList(o.Do)
 	switch {
+	case o.Key != "":
+		text += fmt.Sprintf(", %s (%s) by %s (%s)", o.Key, o.Keys.Owner, o.Spare, o.Keys.Spare)
 	case o.Amount.IsPositive():
 		text += fmt.Sprintf(" %s %s", o.Amount, list(o.Assets))
 	case o.Fraction > 0 && len(o.Assets) > 0:

@@ -15,8 +15,9 @@ import (
 type Rules struct {
 	// Trusted are contracts of the plan that the Safe may be lent to by a delegate call, besides [MultiSends].
 	Trusted []common.Address
-	// Administer lets the Safe change its own owners, threshold, modules, guard and fallback handler.
-	Administer bool
+	// Owner is one whose place Spare may take, and Module is one that may be taken away. The Safe may change nothing else of itself: not
+	// its threshold, guard or fallback handler, and nobody may be added.
+	Owner, Spare, Module common.Address
 }
 
 // Refused says why a transaction is not to be signed. Each reason is a clause for people.
@@ -171,10 +172,27 @@ func (t Tx) changesItself(s Step, r Rules) []string {
 		return len(s.Data) >= 4 && [4]byte(s.Data[:4]) == selector
 	})
 	switch {
-	case known && understood && r.Administer:
+	case known && understood && r.askedFor(s):
 		return nil
 	case known && understood:
 		return []string{fmt.Sprintf("it would change the Safe itself (%s), and that was not asked for", said)}
 	}
 	return []string{fmt.Sprintf("it is a call of the Safe to itself that is not understood (%s), and such a call may change who owns the Safe", said)}
+}
+
+// askedFor says whether a call of the Safe to itself is one of the two changes that the rules name, to the letter.
+func (r Rules) askedFor(s Step) bool {
+	var before, first, second common.Address
+	if amount(s.Value).Sign() != 0 {
+		return false
+	}
+	switch [4]byte(s.Data[:4]) {
+	case swapOwner.Selector():
+		err := swapOwner.Arguments(s.Data, &before, &first, &second)
+		return err == nil && r.Owner != (common.Address{}) && r.Spare != (common.Address{}) && first == r.Owner && second == r.Spare
+	case disableModule.Selector():
+		err := disableModule.Arguments(s.Data, &before, &first)
+		return err == nil && r.Module != (common.Address{}) && first == r.Module
+	}
+	return false
 }

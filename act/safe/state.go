@@ -92,7 +92,7 @@ func Read(ctx context.Context, r chain.Reader, at *chain.Block, safe common.Addr
 	if older(s.Version, 1, 5) {
 		s.ModuleGuard = common.Address{}
 	}
-	if err := s.readModules(ctx, r, answers[len(calls)]); err != nil {
+	if s.Modules, err = modules(ctx, r, s.Block, safe, answers[len(calls)]); err != nil {
 		return State{}, err
 	}
 	if _, known := deployed(Implementations, s.Implementation); !known {
@@ -160,32 +160,32 @@ func (s *State) take(calls []*contract.Method, answers []chain.Answer) error {
 	return nil
 }
 
-// readModules follows the pages of the modules, at the same block.
-func (s *State) readModules(ctx context.Context, r chain.Reader, page chain.Answer) error {
+// modules follows the pages of a Safe's modules, or of a module's members, at one block.
+func modules(ctx context.Context, r chain.Reader, at chain.Block, of common.Address, page chain.Answer) (all []common.Address, err error) {
 	for range modulesPages {
 		if page.Err != nil {
-			return fmt.Errorf("read the modules of the Safe %s: %w", s.Safe, page.Err)
+			return nil, fmt.Errorf("read the modules of %s: %w", of, page.Err)
 		}
-		var modules []common.Address
+		var some []common.Address
 		var next common.Address
-		if err := getModules.Scan(page.Data, &modules, &next); err != nil {
-			return fmt.Errorf("read the modules of the Safe %s: %w", s.Safe, err)
+		if err := getModules.Scan(page.Data, &some, &next); err != nil {
+			return nil, fmt.Errorf("read the modules of %s: %w", of, err)
 		}
-		s.Modules = append(s.Modules, modules...)
+		all = append(all, some...)
 		if next == sentinel || next == (common.Address{}) {
-			return nil
+			return all, nil
 		}
 		// A page starts after the module that is named. Older Safes name the first one of the next page, which would then be in neither.
-		if !slices.Contains(s.Modules, next) {
-			s.Modules = append(s.Modules, next)
+		if !slices.Contains(all, next) {
+			all = append(all, next)
 		}
-		answers, _, err := r.Read(ctx, &s.Block, []chain.Query{getModules.Query(s.Safe, next, big.NewInt(modulesPage))})
+		answers, _, err := r.Read(ctx, &at, []chain.Query{getModules.Query(of, next, big.NewInt(modulesPage))})
 		if err != nil {
-			return fmt.Errorf("read the modules of the Safe %s: %w", s.Safe, err)
+			return nil, fmt.Errorf("read the modules of %s: %w", of, err)
 		}
 		page = answers[0]
 	}
-	return fmt.Errorf("the Safe %s has more than %d modules", s.Safe, modulesPage*modulesPages)
+	return nil, fmt.Errorf("%s has more than %d modules", of, modulesPage*modulesPages)
 }
 
 // older compares a version such as 1.4.1 with one by its first two numbers. What is no version is older than all.
@@ -208,6 +208,7 @@ type Policy struct {
 	Guards          []common.Address
 	Implementations []common.Address // besides [Implementations]
 	Fallbacks       []common.Address // besides Safe's own handlers
+	Spares          []common.Address // that may have taken an owner's place
 	Names           Names
 }
 
@@ -227,7 +228,11 @@ func (s State) Findings(p Policy) (found []Finding) {
 	}
 	if len(p.Owners) > 0 {
 		for _, a := range s.Owners {
-			if !slices.Contains(p.Owners, a) {
+			switch {
+			case slices.Contains(p.Owners, a):
+			case slices.Contains(p.Spares, a):
+				add(false, "%s, which the plan keeps as a spare, is an owner of the Safe: write it under signers, in the place of the one that it replaced", p.Names.of(a))
+			default:
 				add(true, "%s is an owner of the Safe, and not by the plan", p.Names.of(a))
 			}
 		}

@@ -211,7 +211,7 @@ var verbs = func() map[[4]byte]verb {
 		{swapOwner, "put {2} in the place of the Safe's owner {1}"},
 		{changeThreshold, "make {0} the Safe's threshold"},
 		{enableModule, "let the module {0} do anything with the Safe without its owners"},
-		{disableModule, "take the module {1} away from the Safe"},
+		{disableModule, "take no more orders from {1}"},
 		{setGuard, "make {0} the Safe's guard, which can stop every transaction of it"},
 		{setModuleGuard, "make {0} the guard of the Safe's modules"},
 		{setFallback, "make {0} answer for the Safe where it does not itself"},

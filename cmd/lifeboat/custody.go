@@ -108,6 +108,9 @@ func tellWallet(w io.Writer, x custody.Wallet) {
 	for _, s := range x.Signers {
 		fmt.Fprintf(table, "  key\t%s\t%s\t%s\t%s\n", s.Who, known(s.Device, s.Wallet), known(s.Kept), seen(s))
 	}
+	for _, s := range x.Spares {
+		fmt.Fprintf(table, "  spare\t%s\t%s\t%s\t%s\n", s.Who, known(s.Device, s.Wallet), known(s.Kept), seen(s))
+	}
 	for _, b := range x.Backups {
 		fmt.Fprintf(table, "  backup\t%s\t%s\t%s\t%s\n", b.Of, known(b.Medium), b.Where, on("checked", b.Checked))
 	}
