@@ -46,6 +46,10 @@ contract Stablecoin is ERC20, ERC20Pausable, Ownable {
         emit UnBlacklisted(account);
     }
 
+    function approve(address spender, uint256 value) public override whenNotPaused returns (bool) {
+        return super.approve(spender, value);
+    }
+
     function _update(address from, address to, uint256 value) internal override(ERC20, ERC20Pausable) {
         require(!isBlacklisted[from] && !isBlacklisted[to], "Blacklistable: account is blacklisted");
         super._update(from, to, value);
