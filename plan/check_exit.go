@@ -45,7 +45,7 @@ func (d *decoder) checkExit(p *Plan, path string, e Exit) {
 }
 
 // ofProtocol is what cannot be done without knowing where.
-var ofProtocol = []string{"withdraw", "repay", "unwind", "remove-liquidity", "unstake"}
+var ofProtocol = []string{"withdraw", "repay", "unwind", "remove-liquidity", "unstake", "claim"}
 
 // adaptersOf what can be done: where each means something.
 var adaptersOf = map[string][]string{
@@ -55,6 +55,7 @@ var adaptersOf = map[string][]string{
 	"remove-liquidity": {"uniswap-v2", "uniswap-v3"},
 	"swap":             {"uniswap-v2", "uniswap-v3"},
 	"unstake":          {"lido", "erc-4626"},
+	"claim":            {"lido"},
 }
 
 // checkExitDoes wants each act to have a protocol that it can be done in, on the account's own chain.

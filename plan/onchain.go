@@ -81,10 +81,11 @@ type Exit struct {
 	// Protocol is what is left: a dependency with a contract. Of transfer and swap it is not asked; revoke without it takes back
 	// what any contract of the plan may spend.
 	Protocol string `json:"protocol,omitempty" plan:"to=contract"`
-	// Do is what is done, in this order and all or nothing: repay before withdraw.
+	// Do is what is done, in this order and all or nothing: repay before withdraw. To unstake may only join a queue; claim is for what the
+	// queue has finished.
 	// Against a key that is stolen: replace-owner puts a spare key in an owner's place, revoke-role locks the bot out of its module,
 	// disable-module takes the module from the Safe.
-	Do []string `json:"do" plan:"required,of=withdraw|repay|unwind|remove-liquidity|swap|revoke|unstake|transfer|replace-owner|revoke-role|disable-module"`
+	Do []string `json:"do" plan:"required,of=withdraw|repay|unwind|remove-liquidity|swap|revoke|unstake|claim|transfer|replace-owner|revoke-role|disable-module"`
 	// Assets are the symbols that it is done with; all that the account has in the protocol when absent.
 	Assets []string `json:"assets,omitempty" plan:"to=symbol"`
 	// Amount of the one asset; all when neither amount nor fraction is written.
