@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -46,6 +48,9 @@ func WayOut(o plan.ExitOrder, coin string, oracle protocol.Oracle) (protocol.Exi
 			return nil, fmt.Errorf("nobody here knows a way out of %s", name)
 		}
 		return way, nil
+	}
+	if !slices.ContainsFunc(o.Do, func(do string) bool { return do != string(protocol.Revoke) && do != string(protocol.Transfer) }) {
+		return protocol.NewPurse(o.Account, coin, assets...), nil // whatever the protocol is: the Safe does it with tokens
 	}
 	var seller protocol.Seller
 	if o.Exchange != nil {
@@ -100,7 +105,7 @@ func (d *Desk) OrderOf(ctx context.Context, o plan.ExitOrder, way protocol.Exite
 func (d *Desk) ask(ctx context.Context, o plan.ExitOrder, do protocol.Deed, symbol string, way protocol.Exiter) (protocol.Ask, error) {
 	ask := protocol.Ask{Do: do, To: common.HexToAddress(o.Receiver), Slippage: decimal.NewFromFloat(float64(o.MaxSlippage)), MinHealth: decimal.NewFromFloat(o.MinHealth)}
 	if do == protocol.Revoke {
-		for spender := range o.Known {
+		for _, spender := range slices.Sorted(maps.Keys(spenders(o))) {
 			ask.Spenders = append(ask.Spenders, common.HexToAddress(spender))
 		}
 	}
@@ -120,6 +125,18 @@ func (d *Desk) ask(ctx context.Context, o plan.ExitOrder, do protocol.Deed, symb
 		ask.Amount, err = d.share(ctx, o, do, ask.Token, way)
 	}
 	return ask, err
+}
+
+// spenders are the contracts of the plan whose allowances a revoke takes back: those of the protocol, or all where it names none.
+func spenders(o plan.ExitOrder) map[string]string {
+	if o.Contract == nil {
+		return o.Known
+	}
+	its := map[string]string{o.Contract.Address: o.Protocol}
+	for what, address := range o.Contract.Addresses {
+		its[address] = what
+	}
+	return its
 }
 
 func tokenOf(o plan.ExitOrder, symbol string) (common.Address, error) {

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -104,6 +105,18 @@ func (b *between) one(r *request) string {
 		return lie(r.Method, string(text))
 	}
 	return string(text)
+}
+
+// listen goes on through a node that counts the answers of some kind.
+func (m *market) listen(is func(method, answer string) bool) *atomic.Int64 {
+	var heard atomic.Int64
+	m.connect(m.node(&between{lie: func(method, answer string) string {
+		if is(method, answer) {
+			heard.Add(1)
+		}
+		return answer
+	}}))
+	return &heard
 }
 
 // start applies in the background, and gives back how it ended.
@@ -233,10 +246,12 @@ func (m *market) inPool() (hash common.Hash) {
 func TestReorganisationOfThree(t *testing.T) {
 	testbed.Each(t, func(t *testing.T, bed *testbed.Bed) {
 		m, p, signatures := ready(t, bed)
+		seen := m.listen(func(method, answer string) bool {
+			return method == "eth_getTransactionReceipt" && strings.Contains(answer, `"blockHash":"0x`)
+		})
 		m.open(exit.Policy{Confirmations: 4})
 		wait := m.start(t.Context(), p, signatures)
-		m.until("it is mined", func() bool { return m.mined() == 1 })
-		time.Sleep(300 * time.Millisecond) // long enough for the desk to have seen it
+		m.until("the desk has seen that it is mined, and looks again", func() bool { return seen.Load() > 1 })
 		m.Mine(2)
 		m.Reorg(3)
 		if debt := m.aave.Position(m.safe.Address).Debt; debt.Sign() == 0 {
@@ -354,13 +369,14 @@ func replaced(answer, result string) string {
 // TestGasSpike has gas cost twenty times as much as a moment ago: above the ceiling it waits, and goes when it can.
 func TestGasSpike(t *testing.T) {
 	m, p, signatures := ready(t, testbed.Start(t, testbed.Anvil))
+	asked := m.listen(func(method, _ string) bool { return method == "eth_feeHistory" })
 	m.open(exit.Policy{Ceiling: big.NewInt(10e9)})
 	if err := m.RPC.CallContext(t.Context(), nil, "anvil_setNextBlockBaseFeePerGas", "0x4a817c800"); err != nil { // 20 gwei
 		t.Fatal(err)
 	}
 	m.Mine(1)
 	wait := m.start(t.Context(), p, signatures)
-	time.Sleep(500 * time.Millisecond)
+	m.until("the desk has asked what gas costs, and asks again", func() bool { return asked.Load() > 1 })
 	if m.mined()+m.waiting() != 0 {
 		t.Error("it was sent above the ceiling")
 	}

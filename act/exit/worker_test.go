@@ -35,11 +35,17 @@ func (m *market) worker() *exit.Worker {
 // do one task.
 func (m *market) do(w *exit.Worker, kind string, spec any, consent ...lifeboat.Answer) lifeboat.Receipt {
 	m.t.Helper()
+	return m.doAs("exit-1", w, kind, spec, consent...)
+}
+
+// doAs does one task under another key.
+func (m *market) doAs(key lifeboat.Key, w *exit.Worker, kind string, spec any, consent ...lifeboat.Answer) lifeboat.Receipt {
+	m.t.Helper()
 	text, err := json.Marshal(spec)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	work, err := w.Prepare("exit-1", lifeboat.Task{Kind: kind, Spec: text, Consent: consent})
+	work, err := w.Prepare(key, lifeboat.Task{Kind: kind, Spec: text, Consent: consent})
 	if err != nil {
 		m.t.Fatal(err)
 	}
