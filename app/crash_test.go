@@ -84,7 +84,11 @@ const (
 func TestMain(m *testing.M) {
 	if at := os.Getenv(killVariable); at != "" {
 		n, _ := strconv.Atoi(at)
-		if err := crashChild(os.Args[1], n); err != nil {
+		child := func() error { return crashChild(os.Args[1], n) }
+		if address, what, withdraws := strings.Cut(os.Getenv(exchangeVariable), " "); withdraws {
+			child = func() error { return withdrawChild(os.Args[1], address, what, n) }
+		}
+		if err := child(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
