@@ -64,7 +64,8 @@ type Source struct {
 	measured []measured
 	spots    map[spot]int // :: what is measured → its level
 	melts    map[spot]*melting
-	dollars  map[string]float64 // :: symbol → what an oracle says at the block in hand
+	twins    map[lifeboat.Series][]lifeboat.Series // :: series of an account → those of others at its address
+	dollars  map[string]float64                    // :: symbol → what an oracle says at the block in hand
 
 	questions   []question
 	turn        int
@@ -94,6 +95,7 @@ func New(config Config) *Source {
 		dollars: map[string]float64{}, watchedCode: map[common.Address]bool{}, moved: make(chan struct{}, 1), failed: map[string]bool{}}
 	s.reorg, s.reorgs.window = s.levels.follow("reorg."+s.Name, s.Name), windowUsual
 	s.index()
+	s.twins = twins(s.Accounts, s.Feeds)
 	s.adapters()
 	for _, c := range s.Contracts {
 		s.askContract(c)
@@ -121,6 +123,7 @@ func (s *Source) Seen(lifeboat.Series, string, time.Time) {}
 
 // Run follows the chain until ctx ends, and delivers what it says.
 func (s *Source) Run(ctx context.Context, deliver func([]lifeboat.Reading, []error)) error {
+	deliver = s.both(deliver)
 	if err := s.load(); err != nil {
 		s.Log.Warn("what happened on the chain before cannot be counted: the file of it cannot be read", "chain", s.Name, "problem", err.Error())
 	}

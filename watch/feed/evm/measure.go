@@ -3,6 +3,7 @@ package evm
 import (
 	"context"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -41,9 +42,11 @@ const meltPoints = 128
 
 // measure asks every protocol about a block, and takes what they say.
 func (s *Source) measure(ctx context.Context, block chain.Block, branch int, deliver func([]lifeboat.Reading, []error)) {
-	owners := make([]common.Address, len(s.Accounts))
-	for i, a := range s.Accounts {
-		owners[i] = a.Address
+	var owners []common.Address
+	for _, a := range s.Accounts {
+		if !slices.Contains(owners, a.Address) {
+			owners = append(owners, a.Address)
+		}
 	}
 	for i := range s.measured {
 		m := &s.measured[i]
