@@ -90,7 +90,7 @@ func (b *Book) Apply(_ time.Time, e Event) {
 // takes that custodian away.
 func (b *Book) register(e PlanLoaded) {
 	for account := range b.stated {
-		if e.Venues[account] == "" {
+		if e.Custodian(account) == "" {
 			delete(b.stated, account)
 			b.restateTo(account, nil)
 			b.registered = slices.DeleteFunc(slices.Clone(b.registered), func(p Position) bool { return p.Account == account })

@@ -1,6 +1,7 @@
 package lifeboat
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -22,6 +23,14 @@ type PlanLoaded struct {
 	// Venues are the accounts at real venues, :: account → venue. What their custodians say outweighs what the owner
 	// registered, and an order must never be looked for at another venue than the one it was sent to.
 	Venues map[string]string `json:"venues,omitempty"`
+	// Chains are the accounts of which a chain says what they hold, :: account → chain. Its word outweighs the owner's as a venue's does;
+	// there are no orders there.
+	Chains map[string]string `json:"chains,omitempty"`
+}
+
+// Custodian of an account is the venue or the chain that says what it holds; "" where the owner alone does.
+func (p PlanLoaded) Custodian(account string) string {
+	return cmp.Or(p.Venues[account], p.Chains[account])
 }
 
 // Resumed says that lifeboat runs again, and since when there is no evidence that it did: the time of the entry before.

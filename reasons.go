@@ -42,6 +42,8 @@ var Reasons = map[Reason]struct {
 		"Start with the plan as it was until the order has ended, or cancel it at the venue; then change the plan."},
 	"venue-down": {Transient, "The venue of an account does not answer, or not in a way that can be trusted. Nothing is known of the account, which is not the same as nothing being there.",
 		"Try again; lifeboat status says since when a running daemon cannot reach it."},
+	"chain-down": {Transient, "The nodes of a chain do not say what an account holds, or too few of them say it alike. Nothing is known of the account, which is not the same as nothing being there.",
+		"Try again; the message names the nodes and what is wrong with each. A node that is often wrong is to be replaced."},
 	"venue-unusable": {Invalid, "The way to the venue of an account cannot be opened: a key is not where the plan says, or the connection is incomplete. Nothing was sent there.",
 		"Do what the message says: put the key where the reference points, with rights for its owner alone."},
 	"not-loopback": {Denied, "The daemon has no sign-in yet, so it refuses to listen where other machines can reach it.",

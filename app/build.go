@@ -152,7 +152,7 @@ func Env(p *plan.Plan, sources map[lifeboat.Series][]string) rule.Env {
 func Loaded(p *plan.Plan, mode string) lifeboat.PlanLoaded {
 	loaded := lifeboat.PlanLoaded{Name: p.Portfolio.Name, Hash: p.Hash(), Mode: mode, Positions: Positions(p)}
 	if mode == live {
-		loaded.Venues = venuesOf(p)
+		loaded.Venues, loaded.Chains = venuesOf(p), chainsOf(p)
 	}
 	return loaded
 }

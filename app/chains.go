@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 
 	"lifeboat"
 	"lifeboat/chain"
@@ -22,15 +23,24 @@ func OpenChains(ctx context.Context, p *plan.Plan, vault *secret.Vault, clock li
 		if !x.EVM() {
 			continue
 		}
-		opened, err := openChain(ctx, x, vault, clock, log)
+		one, err := openOne(ctx, x, vault, clock, log)
 		if err != nil {
 			chains.Close()
-			return nil, &lifeboat.Problem{Reason: "chain-unusable", What: fmt.Sprintf("the chain %s cannot be reached: %s", x.Name, vault.Scrub(err.Error())),
-				Money: "nothing was sent", Next: "mend chain: of the dependency", Err: err}
+			return nil, err
 		}
-		chains[x.Name] = opened
+		maps.Copy(chains, one)
 	}
 	return chains, nil
+}
+
+// openOne opens the way to one EVM chain.
+func openOne(ctx context.Context, x plan.Dependency, vault *secret.Vault, clock lifeboat.Clock, log *slog.Logger) (Chains, error) {
+	opened, err := openChain(ctx, x, vault, clock, log)
+	if err != nil {
+		return nil, &lifeboat.Problem{Reason: "chain-unusable", What: fmt.Sprintf("the chain %s cannot be reached: %s", x.Name, vault.Scrub(err.Error())),
+			Money: "nothing was sent", Next: "mend chain: of the dependency", Err: err}
+	}
+	return Chains{x.Name: opened}, nil
 }
 
 func openChain(ctx context.Context, x plan.Dependency, vault *secret.Vault, clock lifeboat.Clock, log *slog.Logger) (*chain.Chain, error) {

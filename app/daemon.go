@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -22,6 +23,7 @@ import (
 	"lifeboat/act/approve"
 	"lifeboat/act/venue/courier"
 	"lifeboat/act/venue/paper"
+	"lifeboat/custodian"
 	"lifeboat/keep/journal"
 	"lifeboat/plan"
 	"lifeboat/secret"
@@ -67,6 +69,7 @@ type Daemon struct {
 	ledger    *coverage.Ledger
 	venues    []*paper.Venue     // those simulated here
 	couriers  []*courier.Courier // to the real ones
+	watches   []*custodian.Watch // of accounts on chains
 	rehearsed api.Rehearsed
 	exits     *Exits
 	outlooks  atomic.Pointer[[]api.Exit] // of the last look at all exits
@@ -165,6 +168,9 @@ func (d *Daemon) recoverFrom(s *saved) (err error) {
 		return err
 	}
 	if err := d.sameVenues(); err != nil {
+		return err
+	}
+	if err := d.openWatches(); err != nil {
 		return err
 	}
 	desk, err := d.openVenues()
@@ -323,7 +329,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	if loaded := Loaded(d.DaemonOptions.Plan, d.mode()); d.record.Entries == 0 || d.record.Plan.Hash != loaded.Hash {
+	if loaded := Loaded(d.DaemonOptions.Plan, d.mode()); d.record.Entries == 0 || d.record.Plan.Hash != loaded.Hash || !maps.Equal(d.record.Plan.Chains, loaded.Chains) {
 		if err := d.Flow.Begin(d.started, loaded); err != nil {
 			return err
 		}
@@ -345,6 +351,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.work(ctx, group)
 	for _, c := range d.couriers {
 		group.Go(func() error { return c.Run(ctx) })
+	}
+	for _, w := range d.watches {
+		group.Go(func() error { return w.Run(ctx) })
 	}
 	group.Go(func() error {
 		<-ctx.Done()

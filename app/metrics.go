@@ -60,8 +60,8 @@ func newMetrics() *metrics {
 		fired:      vector("trigger_fired", "1 while the trigger has fired and not cleared.", "trigger", "tier"),
 		blind:      vector("trigger_no_data", "1 while the trigger cannot be evaluated for want of fresh data.", "trigger"),
 		fresh:      vector("series_fresh", "1 while the series has fresh data from the source.", "series", "source"),
-		reached:    vector("venue_reached", "1 while the last call to the account's venue succeeded.", "account", "venue"),
-		stated:     vector("venue_statement_timestamp_seconds", "When the venue last said what the account holds.", "account", "venue"),
+		reached:    vector("venue_reached", "1 while the last call to the account's venue, or chain, succeeded.", "account", "venue"),
+		stated:     vector("venue_statement_timestamp_seconds", "When the venue, or the chain, last said what the account holds.", "account", "venue"),
 	}
 	m.registry.MustRegister(m.readings, m.suspects, m.feedErrors, m.unsaved, m.tier, m.value, m.entries, m.orders, m.runs, m.questions, m.incident,
 		m.updated, m.breaker, m.held, m.fired, m.blind, m.fresh, m.reached, m.stated)

@@ -58,6 +58,7 @@ func (d *Daemon) publish(at time.Time) {
 	s.Missed = d.ledger.Short(at.Add(-missedFor), at)
 	d.openThings(&s)
 	d.tellVenues(&s)
+	d.tellWatches(&s)
 	if !d.rehearsed.At.IsZero() {
 		last := d.rehearsed
 		s.Rehearsed = &last

@@ -166,23 +166,28 @@ func (d *Daemon) catchUp(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := d.learnOfChains(ctx); err != nil {
+		return err
+	}
 	return d.Flow.Advance(ctx, d.now())
 }
 
 // tellVenues puts the ways to real venues on the status page.
 func (d *Daemon) tellVenues(s *api.Status) {
-	known := func(t time.Time) *time.Time {
-		if t.IsZero() {
-			return nil
-		}
-		return &t
-	}
 	for _, c := range d.couriers {
 		h := c.Health()
 		last, _ := d.Audit.Statement(h.Account)
-		s.Venues = append(s.Venues, api.Venue{Account: h.Account, Venue: h.Venue, LastOK: known(h.LastOK), Stated: known(last.At),
-			Problem: h.Problem, Since: known(h.Since), Blocked: last.Blocked})
+		s.Venues = append(s.Venues, api.Venue{Account: h.Account, Venue: h.Venue, LastOK: knownTime(h.LastOK), Stated: knownTime(last.At),
+			Problem: h.Problem, Since: knownTime(h.Since), Blocked: last.Blocked})
 	}
+}
+
+// knownTime is a time, or nil where there is none.
+func knownTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }
 
 // restateAfter is how old the last statement in the journal may be before one that says the same is written again: half of
@@ -191,10 +196,14 @@ func (d *Daemon) restateAfter() time.Duration {
 	return min(time.Duration(d.DaemonOptions.Plan.LimitRules().StatementAge)/2, 2*time.Minute)
 }
 
+// heardAfter is how long ago an account may have been heard of before a statement is written that says the same of the same moment,
+// as a chain whose next block is awaited does: well before its silence would be told.
+const heardAfter = 5 * time.Minute
+
 // worthWriting reports a statement that says something else than the last one, but for prices, or that is due.
 func (d *Daemon) worthWriting(s lifeboat.Statement) bool {
 	last, known := d.Audit.Statement(s.Account)
-	return !known || s.At.Sub(last.At) >= d.restateAfter() || !alike(last, s)
+	return !known || s.At.Sub(last.At) >= d.restateAfter() || !alike(last, s) || d.now().Sub(d.Audit.Heard(s.Account)) >= heardAfter
 }
 
 // alike leaves out what moves all the time.

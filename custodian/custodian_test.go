@@ -105,6 +105,14 @@ func TestState(t *testing.T) {
 	if _, err := c.State(t.Context(), noon); err == nil || !strings.Contains(err.Error(), "before what was said last") {
 		t.Errorf("a node that went back is believed: %v", err)
 	}
+	n.holdings.At, n.holdings.Height = noon.Add(time.Second), 999
+	if _, err := c.State(t.Context(), noon); err == nil || !strings.Contains(err.Error(), "block 999") {
+		t.Errorf("a node that lags is believed: %v", err)
+	}
+	n.holdings.At, n.holdings.Height = noon.Add(-time.Second), 1001
+	if s, err := c.State(t.Context(), noon); err != nil || !s.At.Equal(noon) {
+		t.Errorf("a miner whose clock is slow: %s, %v", s.At, err)
+	}
 	n.holdings.At = noon
 	if _, err := c.State(t.Context(), noon.Add(11*time.Minute)); err == nil || !strings.Contains(err.Error(), "11m0s old") {
 		t.Errorf("a node that stands still is believed: %v", err)

@@ -26,8 +26,9 @@ type Options struct {
 type Custodian struct {
 	Options
 
-	mu   sync.Mutex
-	said time.Time // of the newest statement
+	mu     sync.Mutex
+	said   time.Time // of the newest statement
+	height uint64    // of its block
 }
 
 const behindUsually = 10 * time.Minute
@@ -58,11 +59,14 @@ func (c *Custodian) State(ctx context.Context, at time.Time) (lifeboat.Statement
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if h.At.Before(c.said) {
-		return lifeboat.Statement{}, fmt.Errorf("ask %s: the answer is of %s, before what was said last", c.Name, h.At.UTC().Format("2006-01-02 15:04:05 UTC"))
+	if h.Height < c.height || h.Height == c.height && h.At.Before(c.said) {
+		return lifeboat.Statement{}, fmt.Errorf("ask %s: the answer is of block %d, %s, before what was said last", c.Name, h.Height, h.At.UTC().Format("2006-01-02 15:04:05 UTC"))
 	}
-	c.said = h.At
-	return lifeboat.Statement{Account: c.Account, Source: c.Name, At: h.At, Lines: h.Lines}, nil
+	c.height = h.Height
+	if h.At.After(c.said) {
+		c.said = h.At // a block's miner may say an earlier time than the one before it, and is not the older for it
+	}
+	return lifeboat.Statement{Account: c.Account, Source: c.Name, At: c.said, Lines: h.Lines}, nil
 }
 
 // Transfers are the last ones, as the first source that answers says them. They are for people to look at: nothing is decided on

@@ -5,7 +5,7 @@
 // One statement alone moves nothing: brokers do answer with empty accounts on a bad night. What comes or goes this way is
 // neither gain nor loss to the signals, as with what the owner registers, so a wrong statement sets off no trigger; but the
 // owner reads at once that something is gone. The owner is also told when an account's custodian has not been heard of for a
-// quarter of an hour: what cannot be reached cannot be left.
+// quarter of an hour: what cannot be reached cannot be left. Custodians are venues, and chains on which an account lies.
 //
 // What accrues, such as a loan, says another number each time. The book follows its interest without a word to anybody; what
 // shrank, or grew faster than interest, is told like anything else ([lifeboat.StatementLine.Grew]).
@@ -49,9 +49,10 @@ type account struct {
 	differ    []difference // of the statement from the book
 	since     time.Time    // of the first statement in a row that said the same
 	filled    time.Time    // the last fill there
-	venue     string       // where it lies, as the plan in force says; "" when nothing is to be heard of it
-	heard     time.Time    // when there was a statement, or when waiting for one began
-	told      bool         // that nothing is heard of it
+	venue     string       // or chain on which it lies, as the plan in force says; "" when nothing is to be heard of it
+	onChain   bool
+	heard     time.Time // when there was a statement, or when waiting for one began
+	told      bool      // that nothing is heard of it
 
 	grown map[string]growth // :: symbol → since when the book has followed its interest
 }
@@ -103,11 +104,13 @@ func (a *Audit) Apply(at time.Time, e lifeboat.Event) {
 	switch e := e.(type) {
 	case lifeboat.PlanLoaded:
 		for _, known := range a.accounts {
-			known.venue = ""
+			known.venue, known.onChain = "", false
 		}
 		for _, name := range slices.Sorted(maps.Keys(e.Venues)) {
-			known := a.of(name)
-			known.venue, known.heard, known.told = e.Venues[name], at, false
+			a.await(at, name, e.Venues[name], false)
+		}
+		for _, name := range slices.Sorted(maps.Keys(e.Chains)) {
+			a.await(at, name, e.Chains[name], true)
 		}
 	case lifeboat.Resumed:
 		for _, known := range a.accounts {
@@ -132,6 +135,12 @@ func (a *Audit) Apply(at time.Time, e lifeboat.Event) {
 			a.of(e.Account).filled = at
 		}
 	}
+}
+
+// await word of an account from now on.
+func (a *Audit) await(at time.Time, name, from string, onChain bool) {
+	known := a.of(name)
+	known.venue, known.onChain, known.heard, known.told = from, onChain, at, false
 }
 
 func (a *Audit) of(name string) *account {
@@ -228,10 +237,18 @@ func (a *Audit) silences(at time.Time) []lifeboat.Event {
 		}
 		events = append(events, lifeboat.Intent{Key: known.silence(name), Act: lifeboat.SendMessage, Message: &lifeboat.Message{To: to, Tier: lifeboat.Action,
 			Subject: fmt.Sprintf("Nothing is heard of %s", name),
-			Text: fmt.Sprintf("Nothing has been heard of the account %s at %s since %s. Orders there would not go out now. lifeboat status says what is wrong.",
-				name, known.venue, known.heard.UTC().Format("2006-01-02 15:04 UTC"))}})
+			Text:    known.unheard(name)}})
 	}
 	return events
+}
+
+// unheard is what it means that nothing is heard.
+func (k *account) unheard(name string) string {
+	since := k.heard.UTC().Format("2006-01-02 15:04 UTC")
+	if k.onChain {
+		return fmt.Sprintf("What the account %s holds on %s is not known since %s: the chain's nodes do not say it, or not alike. The book goes by what they said last. lifeboat status says what is wrong.", name, k.venue, since)
+	}
+	return fmt.Sprintf("Nothing has been heard of the account %s at %s since %s. Orders there would not go out now. lifeboat status says what is wrong.", name, k.venue, since)
 }
 
 // silence is the key of the message that nothing is heard.
@@ -257,6 +274,15 @@ func (a *Audit) Statement(name string) (lifeboat.Statement, bool) {
 		return lifeboat.Statement{}, false
 	}
 	return known.statement, true
+}
+
+// Heard is when there was last word of an account, or when waiting for it began; zero for one that nothing is heard of.
+func (a *Audit) Heard(name string) time.Time {
+	known := a.accounts[name]
+	if known == nil {
+		return time.Time{}
+	}
+	return known.heard
 }
 
 // linesMax is how many differences a sentence names.

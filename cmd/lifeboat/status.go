@@ -252,6 +252,14 @@ func tellHeld(w io.Writer, h api.Held) {
 // tellVenue says whether orders would reach a venue now.
 func tellVenue(w io.Writer, v api.Venue) {
 	switch {
+	case v.Chain && v.Problem != "" && v.Since != nil && v.Stated != nil:
+		fmt.Fprintf(w, "chain: what %s holds is not known since %s; the book goes by what %s said at %s: %s\n", v.Account, stamp(*v.Since), v.Venue, stamp(*v.Stated), v.Problem)
+	case v.Chain && v.Problem != "" && v.Since != nil:
+		fmt.Fprintf(w, "chain: what %s holds is not known since %s; the book goes by the plan: %s\n", v.Account, stamp(*v.Since), v.Problem)
+	case v.Chain && v.Stated != nil:
+		fmt.Fprintf(w, "chain: %s answers; it last said what %s holds at %s\n", v.Venue, v.Account, stamp(*v.Stated))
+	case v.Chain:
+		fmt.Fprintf(w, "chain: %s has not said yet what %s holds\n", v.Venue, v.Account)
 	case v.Problem != "" && v.Since != nil:
 		fmt.Fprintf(w, "venue: %s cannot be reached since %s: %s\n", v.Account, stamp(*v.Since), v.Problem)
 	case v.Blocked != "":

@@ -46,6 +46,14 @@ const (
 	behindMax    = 4 * time.Hour // that the newest block of mainnet may be old; four hours without one come once in centuries
 )
 
+// Behind is how old the newest block of a network may be. Blocks of the other networks may stay away for days.
+func Behind(n address.Network) time.Duration {
+	if n == address.Mainnet || n == "" {
+		return behindMax
+	}
+	return 365 * 24 * time.Hour
+}
+
 // Source is one server that is asked for the account. It is safe for concurrent use.
 type Source struct {
 	Options
@@ -161,9 +169,9 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// fresh refuses what a node says that has lost touch. Blocks of the other networks may stay away for days.
+// fresh refuses what a node says that has lost touch.
 func (s *Source) fresh(at header) error {
-	if old := s.Clock.Now().Sub(at.at); s.Network == address.Mainnet && old > behindMax {
+	if old := s.Clock.Now().Sub(at.at); old > Behind(s.Network) {
 		return s.node.Fault("read the newest block", "it is behind: its newest block, %d, is of %s", at.height, at.at.Format("2006-01-02 15:04 MST"))
 	}
 	return nil

@@ -63,7 +63,7 @@ type Status struct {
 	Orders    int           `json:"open_orders"`
 	Journal   Journal       `json:"journal"`
 	Feeds     []FeedProblem `json:"feed_problems"`
-	Venues    []Venue       `json:"venues" doc:"real ones, and whether they can be reached"`
+	Venues    []Venue       `json:"venues" doc:"real ones, and chains that say what accounts hold; and whether they can be reached"`
 	Rehearsed *Rehearsed    `json:"rehearsed" doc:"the daily pre-flight of every playbook; null before the first"`
 	Exits     []Exit        `json:"exits" doc:"steps that leave something on a chain, as the daily look found them; empty before the first"`
 	Sandbox   bool          `json:"sandbox,omitempty" doc:"every account trades with a simulated broker"`
@@ -147,7 +147,8 @@ type Exit struct {
 // Venue of an account, and the way to it.
 type Venue struct {
 	Account string     `json:"account"`
-	Venue   string     `json:"venue"`
+	Venue   string     `json:"venue" doc:"or the chain on which the account is"`
+	Chain   bool       `json:"chain,omitempty" doc:"it is a chain, which is read and where no order goes"`
 	LastOK  *time.Time `json:"last_ok" doc:"when it last answered; null before it ever did"`
 	Stated  *time.Time `json:"stated" doc:"of what it last said of the account"`
 	Problem string     `json:"problem,omitempty" doc:"of the last call, when that failed"`

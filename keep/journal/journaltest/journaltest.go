@@ -189,7 +189,7 @@ func EveryWord() []lifeboat.Event {
 	power, left := d("2500.1"), 180
 	return []lifeboat.Event{
 		lifeboat.PlanLoaded{Name: "Family", Hash: "9f86d081884c7d65", Mode: "drill",
-			Positions: []lifeboat.Position{{Account: "ibkr", Symbol: "SPY", Quantity: d("1000.5")}}, Venues: map[string]string{"ibkr": "ibkr"}},
+			Positions: []lifeboat.Position{{Account: "ibkr", Symbol: "SPY", Quantity: d("1000.5")}}, Venues: map[string]string{"ibkr": "ibkr"}, Chains: map[string]string{"cold": "Bitcoin"}},
 		lifeboat.Resumed{Since: start.Add(-time.Minute)},
 		lifeboat.Instant{At: start, Readings: []lifeboat.Reading{
 			{Series: "SPY", Value: 248.11}, {Series: "SPY.volume", Value: 3.922e8, Source: "alpaca", At: start.Add(-time.Second)},
