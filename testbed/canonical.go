@@ -70,3 +70,31 @@ func (b *Bed) Permit2() Contract {
 	b.t.Helper()
 	return Contract{Permit2, b.artifact("ours/permit2/Permit2").ABI}
 }
+
+// Where rollups say what they take for the bytes of a transaction.
+var (
+	gasPriceOracle = common.HexToAddress("0x420000000000000000000000000000000000000F")
+	nodeInterface  = common.HexToAddress("0x00000000000000000000000000000000000000C8")
+)
+
+// GasPriceOracle makes the chain one of the OP stack as far as its prices go: a stand-in of our own, written from the documentation, which at
+// first takes nothing. anvil only.
+func (b *Bed) GasPriceOracle() Contract {
+	b.t.Helper()
+	return b.put(gasPriceOracle, "ours/Rollups.sol/GasPriceOracleStandIn")
+}
+
+// NodeInterface makes the node answer as Arbitrum's do: 100 gas for each byte that is called with. anvil only.
+func (b *Bed) NodeInterface() Contract {
+	b.t.Helper()
+	return b.put(nodeInterface, "ours/Rollups.sol/NodeInterfaceStandIn")
+}
+
+// put the code of one of our contracts at an address.
+func (b *Bed) put(address common.Address, path string) Contract {
+	b.t.Helper()
+	b.anvil("no code can be put anywhere")
+	a := b.artifact(path)
+	b.rpc(nil, "anvil_setCode", address, "0x"+a.runtime)
+	return Contract{address, a.ABI}
+}
