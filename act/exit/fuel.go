@@ -10,8 +10,8 @@ import (
 
 // fuel is how much gas the sender has, counted in exits such as this.
 type fuel struct {
-	exits     int64
-	has, each *big.Int
+	exits           int64
+	has, each, toll *big.Int // each counts in what a rollup takes beside the gas, its toll
 }
 
 // What an exit is taken to need beside its calls: a Safe checks each signature and does everything else. Where nothing could be
@@ -28,16 +28,21 @@ func (d *Desk) fuel(ctx context.Context, p Prepared) (fuel, error) {
 	if err != nil {
 		return fuel{}, fmt.Errorf("ask what gas costs: %w", err)
 	}
-	answers, _, err := d.Chain.Read(ctx, nil, []chain.Query{{What: chain.Balance, To: p.Sender}})
-	if err != nil {
-		return fuel{}, fmt.Errorf("read what %s has for gas: %w", p.Sender.Hex(), err)
-	}
 	limit, err := gasLimit(p.Gas)
 	if err != nil {
 		return fuel{}, err
 	}
+	to, data, err := p.calldata()
+	if err != nil {
+		return fuel{}, err
+	}
+	answers, _, err := d.Chain.Read(ctx, nil, append([]chain.Query{{What: chain.Balance, To: p.Sender}}, d.tollQueries(to, nil, data, limit)...))
+	if err != nil {
+		return fuel{}, fmt.Errorf("read what %s has for gas: %w", p.Sender.Hex(), err)
+	}
 	most := new(big.Int).Add(new(big.Int).Lsh(fees.Base, 1), fees.Tip)
-	f := fuel{has: new(big.Int).SetBytes(answers[0].Data), each: most.Mul(most, new(big.Int).SetUint64(limit))}
+	f := fuel{has: new(big.Int).SetBytes(answers[0].Data), each: most.Mul(most, new(big.Int).SetUint64(limit)), toll: tollOf(answers[1:])}
+	f.each.Add(f.each, f.toll)
 	if f.each.Sign() == 0 {
 		f.each.SetInt64(1)
 	}

@@ -101,7 +101,11 @@ func (d *Desk) Plan(ctx context.Context, o Order) (Prepared, error) {
 	if err != nil {
 		return Prepared{}, err
 	}
-	p.Gas = tried.gas
+	posting, err := d.postingGas(ctx, p)
+	if err != nil {
+		return Prepared{}, err
+	}
+	p.Gas = tried.gas + posting
 	fuel, err := d.fuel(ctx, p)
 	if err != nil {
 		return Prepared{}, err

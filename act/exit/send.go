@@ -555,11 +555,13 @@ func (s *sending) refusal(ctx context.Context) (string, error) {
 
 // short says how much the sender lacks for the gas; "" when it has enough.
 func (s *sending) short(ctx context.Context, limit uint64, offered price) (string, error) {
-	answers, _, err := s.Chain.Read(ctx, nil, []chain.Query{{What: chain.Balance, To: s.Sender}})
+	call := s.transaction()
+	answers, _, err := s.Chain.Read(ctx, nil, append([]chain.Query{{What: chain.Balance, To: s.Sender}}, s.tollQueries(call.To, call.Value, call.Data, limit)...))
 	if err != nil {
 		return "", fmt.Errorf("read the balance of the sender: %w", err)
 	}
 	need := new(big.Int).Mul(offered.most, new(big.Int).SetUint64(limit))
+	need.Add(need, tollOf(answers[1:]))
 	if s.Value != nil {
 		need.Add(need, s.Value)
 	}

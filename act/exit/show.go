@@ -105,8 +105,12 @@ func (d *Desk) token(token common.Address) (symbol string, decimals int) {
 }
 
 func (d *Desk) costs(p Prepared, f fuel) []string {
-	lines := []string{fmt.Sprintf("It takes about %s gas, %s at most as things are now, paid by %s, which has enough for %s.",
-		prose.Grouped(fmt.Sprint(p.Gas)), d.coins(f.each), p.Sender.Hex(), prose.Count(int(f.exits), "such exit"))}
+	toll := ""
+	if f.toll.Sign() > 0 {
+		toll = fmt.Sprintf(" (%s of it for bringing its bytes to the chain beneath)", d.coins(f.toll))
+	}
+	lines := []string{fmt.Sprintf("It takes about %s gas, %s at most as things are now%s, paid by %s, which has enough for %s.",
+		prose.Grouped(fmt.Sprint(p.Gas)), d.coins(f.each), toll, p.Sender.Hex(), prose.Count(int(f.exits), "such exit"))}
 	if f.exits < int64(d.Policy.Reserve) {
 		lines = append(lines, fmt.Sprintf("That is little: top it up by %s, for %d exits.", d.coins(d.lacks(f)), d.Policy.Reserve))
 	}

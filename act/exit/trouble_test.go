@@ -19,6 +19,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
 
+	"lifeboat"
 	"lifeboat/act/exit"
 	"lifeboat/act/safe"
 	"lifeboat/chain"
@@ -121,13 +122,18 @@ func (m *market) listen(is func(method, answer string) bool) *atomic.Int64 {
 
 // start applies in the background, and gives back how it ended.
 func (m *market) start(ctx context.Context, p exit.Prepared, signatures []safe.Signature) (wait func() (*exit.Ending, error)) {
+	return m.startAs(ctx, "exit-1", p, signatures)
+}
+
+// startAs does so under another key.
+func (m *market) startAs(ctx context.Context, key lifeboat.Key, p exit.Prepared, signatures []safe.Signature) (wait func() (*exit.Ending, error)) {
 	type end struct {
 		*exit.Ending
 		error
 	}
 	ended := make(chan end, 1)
 	go func() {
-		e, err := m.desk.Apply(ctx, "exit-1", p, signatures)
+		e, err := m.desk.Apply(ctx, key, p, signatures)
 		ended <- end{e, err}
 	}()
 	return func() (*exit.Ending, error) {
