@@ -35,7 +35,7 @@ var Connectors = []Connector{
 	{"alpaca", alpaca.Name, "shares and funds in the United States, by Alpaca's trading API", opens(alpaca.New)},
 	{"ibkr", "Interactive Brokers", "shares and funds, by the Client Portal gateway on the owner's machine", opens(newIBKR)},
 	{"binance", "Binance", "spot pairs and withdrawals, by Binance's REST API", opens(binance.New)},
-	{"coinbase", "Coinbase", "spot pairs, by Coinbase's Advanced Trade API", opens(coinbase.New)},
+	{"coinbase", "Coinbase", "spot pairs and withdrawals, by Coinbase's Advanced Trade and Coinbase App APIs", opens(coinbase.New)},
 }
 
 // keptAlive is Interactive Brokers with its session kept alive.

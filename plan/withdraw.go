@@ -48,7 +48,7 @@ func (p *Plan) Withdrawals() []Withdraw {
 }
 
 // Withdraws are the venues that let lifeboat withdraw; paper moves it here.
-var Withdraws = []string{"paper", "binance"}
+var Withdraws = []string{"paper", "binance", "coinbase"}
 
 // checkWithdraws holds every withdrawal to what its venue and its destination permit.
 func (d *decoder) checkWithdraws(p *Plan) {

@@ -504,7 +504,7 @@ func TestWithdrawals(t *testing.T) { venuetest.RunWithdrawals(t, away) }
 
 // A cut at every byte of a request to withdraw, and of its response, leaves exactly one withdrawal.
 func TestWithdrawalCutEverywhere(t *testing.T) {
-	request, response := exchangetest.CutWithdrawals(t, "POST /sapi/v1/capital/withdraw/apply ", func(t *testing.T, wire func(server string) *http.Client) (venue.Withdrawer, func(), func() int) {
+	request, response := exchangetest.CutWithdrawals(t, "POST /sapi/v1/capital/withdraw/apply ", venue.Address{Symbol: "BTC", Network: "BTC", Address: "bc1qmine"}, func(t *testing.T, wire func(server string) *http.Client) (venue.Withdrawer, func(), func() int) {
 		s := binancetest.New()
 		server := httptest.NewServer(s)
 		t.Cleanup(server.Close)

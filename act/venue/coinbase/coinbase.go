@@ -1,7 +1,7 @@
-// Package coinbase trades on an account at Coinbase Advanced Trade, for exits from an exchange: limit and market orders, and
-// what the account holds.
+// Package coinbase trades on an account at Coinbase Advanced Trade, for exits from an exchange: limit and market orders, what the
+// account holds, and withdrawals to addresses that the owner listed.
 //
-// It makes its own calls to the documented REST API (api/v3/brokerage), each with a token signed for this one call: ES256 with
+// It makes its own calls to the documented REST API (api/v3/brokerage, and v2 for withdrawals), each with a token signed for this one call: ES256 with
 // an EC key, or EdDSA with an Ed25519 key.
 //
 // A key is placed once because Coinbase says so: an order under a client id that it has is not created, and the one that has
@@ -14,7 +14,8 @@
 // Coinbase finds no order by client id. So an order that this process has not seen is searched for in the list of the last 30
 // days, and that is its memory. A market purchase is sent as a limit 2% above the best ask that is filled at once or ended,
 // since Coinbase takes market purchases in money and not in units. Quantities are rounded down to the product's increment,
-// limits on the owner's side. It does not withdraw, does not trade futures, and does not convert.
+// limits on the owner's side. It does not trade futures, does not convert, does not withdraw to a bank, and tells nobody what the
+// travel rule of some countries asks about who receives a withdrawal; Coinbase then refuses it.
 package coinbase
 
 import (
@@ -39,6 +40,9 @@ type Venue struct {
 	gate  gate.Gate                 // of what was sent and not answered
 	where map[lifeboat.Key]*watched // orders that this process has seen
 	rules map[string]product        // :: product → what it permits, as read lately
+
+	own    []venue.Address         // where withdrawals may go
+	agreed map[lifeboat.Key]string // :: withdrawal that Coinbase has taken and not listed yet → its number
 }
 
 type watched struct {
@@ -64,7 +68,7 @@ func New(c venue.Connection) (*Venue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect account %q to Coinbase: %w", c.Account, err)
 	}
-	return &Venue{c: c, wire: w, cash: c.Theirs(c.Currency), where: map[lifeboat.Key]*watched{}, rules: map[string]product{}}, nil
+	return &Venue{c: c, wire: w, cash: c.Theirs(c.Currency), where: map[lifeboat.Key]*watched{}, rules: map[string]product{}, agreed: map[lifeboat.Key]string{}}, nil
 }
 
 // Memory is how far back the list of orders is searched for a key.

@@ -120,6 +120,7 @@ func (v *Venue) blocked(ctx context.Context) (string, error) {
 
 // wallet of one currency.
 type wallet struct {
+	ID        string `json:"uuid"`
 	Currency  string `json:"currency"`
 	Type      string `json:"type"`
 	Available *struct {

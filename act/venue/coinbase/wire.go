@@ -172,9 +172,16 @@ func explain(_ int, body []byte) (code, message string) {
 		Error   string `json:"error"`
 		Message string `json:"message"`
 		Details string `json:"error_details"`
+		Errors  []struct {
+			ID      string `json:"id"`
+			Message string `json:"message"`
+		} `json:"errors"` // of the calls under v2
 	}
 	if json.Unmarshal(body, &e) != nil {
 		return "", ""
+	}
+	if len(e.Errors) > 0 {
+		return e.Errors[0].ID, e.Errors[0].Message
 	}
 	return e.Error, strings.TrimSpace(e.Message + " " + e.Details)
 }

@@ -14,26 +14,25 @@ import (
 // CutWithdrawals asks for withdrawals over wires that break at every byte of the request, and then of the response to it, and
 // finds out what became of each as a desk does: there is one for each key. It returns how many bytes there were. Open joins a
 // fresh account through the wire; later lets a miss become a proof, made counts what the exchange has taken in.
-func CutWithdrawals(t *testing.T, marked string, open func(t *testing.T, wire func(server string) *http.Client) (v venue.Withdrawer, later func(), made func() int)) (request, response int) {
+func CutWithdrawals(t *testing.T, marked string, to venue.Address, open func(t *testing.T, wire func(server string) *http.Client) (v venue.Withdrawer, later func(), made func() int)) (request, response int) {
 	t.Helper()
 	for whole := false; !whole; {
-		whole = cutWithdrawals(t, marked, open, func(i int) Cut { return Cut{Request: request + i, Response: -1} }, &request)
+		whole = cutWithdrawals(t, marked, to, open, func(i int) Cut { return Cut{Request: request + i, Response: -1} }, &request)
 	}
 	for whole := false; !whole; {
-		whole = cutWithdrawals(t, marked, open, func(i int) Cut { return Cut{Request: -1, Response: response + i} }, &response)
+		whole = cutWithdrawals(t, marked, to, open, func(i int) Cut { return Cut{Request: -1, Response: response + i} }, &response)
 	}
 	return request, response
 }
 
 // cutWithdrawals cuts some bytes further on an account of its own, and says whether the last cut lay behind the end.
-func cutWithdrawals(t *testing.T, marked string, open func(*testing.T, func(string) *http.Client) (venue.Withdrawer, func(), func() int), where func(int) Cut, done *int) bool {
+func cutWithdrawals(t *testing.T, marked string, to venue.Address, open func(*testing.T, func(string) *http.Client) (venue.Withdrawer, func(), func() int), where func(int) Cut, done *int) bool {
 	t.Helper()
 	var wire *Wire
 	v, later, made := open(t, func(server string) *http.Client {
 		wire = NewWire(t, server, marked)
 		return wire.Client()
 	})
-	to := venue.Address{Symbol: "BTC", Network: "BTC", Address: "bc1qmine"}
 	v.Own([]venue.Address{to})
 	w := venue.Withdrawal{Address: to, Amount: decimal.NewFromInt(1)}
 	later()

@@ -5,7 +5,7 @@
 // It is strict where those are: each private call needs a token of its own, signed with ES256, for this method, host and path,
 // not older than two minutes, with a nonce that was not used before; bodies and parameters that it does not know are refused; an
 // order under a client id that is taken is not created, and the one that has it is answered. An order that is refused leaves no
-// trace. How large its pages may be, and what it does with a parameter that it does not know, is not documented: the stand-in
+// trace. Withdrawals are in withdrawals.go. How large its pages may be, and what it does with a parameter that it does not know, is not documented: the stand-in
 // refuses. Prices and fills are those of exchangetest; a purchase that is to be filled at once is cancelled with what is left.
 package coinbasetest
 
@@ -54,6 +54,11 @@ type Server struct {
 	Flags  map[string]any // of the product, in place of the usual
 	Gone   bool           // the product does not exist any more
 	nonces map[string]bool
+
+	NoTransfers bool   // the key may not transfer
+	Refuses     string // why every withdrawal is refused
+	sends       []map[string]any
+	hidden      bool
 }
 
 // New opens an account with what venuetest expects.
@@ -95,7 +100,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	path, ours := strings.CutPrefix(r.URL.Path, brokerage)
-	if !ours {
+	wallet, app := isApp(r.URL.Path)
+	if !ours && !app {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
@@ -105,9 +111,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	answer, refused := s.answer(r, path, body)
+	var answer any
+	var refused *refusal
+	if app {
+		answer, refused = s.app(r, wallet, body)
+	} else {
+		answer, refused = s.answer(r, path, body)
+	}
 	w.Header().Set("Content-Type", "application/json")
-	if refused != nil {
+	switch {
+	case refused != nil && app:
+		w.WriteHeader(refused.status)
+		answer = map[string]any{"errors": []any{map[string]any{"id": refused.error, "message": refused.message}}}
+	case app && r.Method == http.MethodPost:
+		w.WriteHeader(http.StatusCreated)
+	case refused != nil:
 		w.WriteHeader(refused.status)
 		answer = map[string]any{"error": refused.error, "error_details": refused.message, "message": refused.message}
 	}
@@ -152,7 +170,7 @@ func (s *Server) answer(r *http.Request, path string, body []byte) (any, *refusa
 	case call == "GET /time":
 		return map[string]any{"iso": s.now().Format(time.RFC3339Nano), "epochSeconds": strconv.FormatInt(s.now().Unix(), 10), "epochMillis": strconv.FormatInt(s.now().UnixMilli(), 10)}, nil
 	case call == "GET /key_permissions":
-		return map[string]any{"can_view": true, "can_trade": true, "can_transfer": false, "portfolio_uuid": "x", "portfolio_type": "DEFAULT"}, nil
+		return map[string]any{"can_view": true, "can_trade": true, "can_transfer": !s.NoTransfers, "portfolio_uuid": "x", "portfolio_type": "DEFAULT"}, nil
 	case call == "GET /accounts":
 		return s.accounts(r)
 	case call == "GET /best_bid_ask":
