@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"bytes"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,9 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/btcsuite/btcd/btcec/v2"
+
 	"lifeboat"
 	"lifeboat/app"
 	"lifeboat/custodian/bitcoin/bitcointest"
+	"lifeboat/custodian/bitcoin/btcdtest"
 	"lifeboat/plan"
 	"lifeboat/serve/api"
 )
@@ -250,4 +254,45 @@ func account(t *testing.T, p *plan.Plan, name string) plan.Account {
 		t.Fatal(err)
 	}
 	return a
+}
+
+// The daemon beside a real node of btcd: what is paid to the account in blocks that are really mined, the book follows, and what waits
+// to be mined it does not. The blocks are of today and the daemon's clock is of yesterday, so that its minutes pass at once.
+func TestDaemonAtBtcd(t *testing.T) {
+	btcd := btcdtest.Start(t)
+	key, _ := btcec.PrivKeyFromBytes(bytes.Repeat([]byte{9}, 32))
+	vault := btcdtest.Witness(t, key)
+	btcd.Generate(110)
+	pay := func(height int, satoshi int64) {
+		id, value := btcd.Coinbase(height)
+		btcd.Spend(id, 0, value, btcdtest.Payment{To: vault, Satoshi: satoshi}, btcdtest.Payment{To: btcd.Mine, Satoshi: value - satoshi - 1000})
+	}
+	clock := newWatchClock(time.Now().Add(-24 * time.Hour).UTC().Truncate(time.Second))
+	t.Setenv("LIFEBOAT_TEST_NODE", btcd.URL)
+	text := strings.NewReplacer("[NODES]", `["env:LIFEBOAT_TEST_NODE"], kind: bitcoin, network: regtest`, coldAddress, vault.Text).Replace(coldPlan)
+	planDir, dataDir := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(planDir, "plan.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pay(1, coin*5/4)
+	d, stop := running(t, clock, planDir, dataDir)
+	tick := func() { clock.move(time.Minute) }
+	worth := func(want float64) func(api.Status) bool {
+		return func(s api.Status) bool { return s.Value != nil && *s.Value == want }
+	}
+	within(t, d, tick, "that nothing is there while the payment waits", worth(0))
+	btcd.Generate(1)
+	within(t, d, tick, "what was paid", worth(125_000))
+	pay(2, coin/4)
+	btcd.Generate(1)
+	within(t, d, tick, "what was paid then", worth(150_000))
+	stop()
+	p, err := app.LoadPlan(planDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transfers, err := app.Transfers(t.Context(), p, planDir, nil, account(t, p, "cold"), lifeboat.WallClock{}, 10)
+	if err != nil || len(transfers) != 2 || transfers[0].Amount.String() != "0.25" || transfers[1].Amount.String() != "1.25" || transfers[0].Counterpart != btcd.Mine.Text {
+		t.Errorf("the transfers are %+v, %v", transfers, err)
+	}
 }

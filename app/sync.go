@@ -38,7 +38,8 @@ func Sync(ctx context.Context, p *plan.Plan, planDir string, allowExec []string,
 	}
 	s, err := stater.State(ctx, clock.Now())
 	if err != nil {
-		return s, uncompared("venue-down", a, vault.Scrub(err.Error()), "with a wrong key, mend connect: of the account", err)
+		return s, &lifeboat.Problem{Reason: "venue-down", What: fmt.Sprintf("the account %s could not be compared: %s", a.Name, vault.Scrub(err.Error())),
+			Money: "nothing was changed", Next: "try again; with a wrong key, mend connect: of the account", Err: err}
 	}
 	return s, nil
 }
@@ -75,14 +76,10 @@ func askChain(ctx context.Context, p *plan.Plan, a plan.Account, vault *secret.V
 		return err
 	}
 	if err := ask(ctx, c); err != nil {
-		return uncompared("chain-down", a, vault.Scrub(err.Error()), "with a wrong address or node, mend the account or chain: of the dependency", err)
+		return &lifeboat.Problem{Reason: "chain-down", What: fmt.Sprintf("nothing was learnt of the account %s: %s", a.Name, vault.Scrub(err.Error())),
+			Money: "nothing was changed", Next: "try again; with a wrong address or node, mend the account or chain: of the dependency", Err: err}
 	}
 	return nil
-}
-
-func uncompared(reason lifeboat.Reason, a plan.Account, why, mend string, err error) error {
-	return &lifeboat.Problem{Reason: reason, What: fmt.Sprintf("the account %s could not be compared: %s", a.Name, why),
-		Money: "nothing was changed", Next: "try again; " + mend, Err: err}
 }
 
 // syncMax is how long a venue or a chain may take to say what an account holds.

@@ -77,7 +77,7 @@ func Agreed(ctx context.Context, sources []Source, quorum int) (Holdings, error)
 	var problems []string
 	for i, s := range said {
 		if s.err != nil {
-			problems = append(problems, fmt.Sprintf("%s: %s", sources[i].Name(), s.err))
+			problems = append(problems, problemOf(sources[i], s.err))
 			continue
 		}
 		camps = join(camps, s.holdings, sources[i].Name())
@@ -92,6 +92,14 @@ func Agreed(ctx context.Context, sources []Source, quorum int) (Holdings, error)
 		return Holdings{}, said[0].err
 	}
 	return Holdings{}, fmt.Errorf("%d of %d answered where %d have to (%s)", len(sources)-len(problems), len(sources), quorum, strings.Join(problems, "; "))
+}
+
+// problemOf a source, under its name, which its own errors may begin with already.
+func problemOf(s Source, err error) string {
+	if text := err.Error(); strings.HasPrefix(text, s.Name()+":") {
+		return text
+	}
+	return fmt.Sprintf("%s: %s", s.Name(), err)
 }
 
 type answer struct {

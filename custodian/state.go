@@ -81,7 +81,7 @@ func (c *Custodian) Transfers(ctx context.Context, limit int) ([]Transfer, error
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		problems = append(problems, fmt.Sprintf("%s: %s", source.Name(), err))
+		problems = append(problems, problemOf(source, err))
 	}
 	return nil, fmt.Errorf("ask %s for transfers: %w", c.Name, errors.New(strings.Join(problems, "; ")))
 }

@@ -44,6 +44,8 @@ func TestMain(m *testing.M) {
 //	                          posts CODE DATA PATH TOKEN [BODY], where TOKEN is "token" for the daemon's own, or "none"
 //	totp FILE NAME            puts the next code of the authenticator whose otpauth address the file holds into the variable
 //	hooks NAME FILE           takes what is sent to an address of this machine, which it puts into the variable, into the file
+//	esplora NAME FILE         stands in for a server of Bitcoin's, whose address it puts into the variable: as many satoshi lie at the
+//	                          genesis address as the file says; without the file it is away
 //	finds NAME FILE PATTERN   puts the last place where the file holds the pattern, or its group, into the variable
 //	cmpstory FILE FILE        compares stories: names of runs, days, times and spans are not compared
 //	contract FILE             holds a result to the contract of drill run --json
@@ -65,7 +67,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "until": until, "contract": holdToContract, "echoes": echoes, "occupy": occupy,
-			"enlarge": enlarge, "tamper": tamper, "damage": damage, "awaits": awaits, "posts": posts, "totp": showCode(), "cmpstory": cmpStory, "finds": finds, "hooks": hooks, "prices": prices, "requests": requests,
+			"enlarge": enlarge, "tamper": tamper, "damage": damage, "awaits": awaits, "posts": posts, "totp": showCode(), "cmpstory": cmpStory, "finds": finds, "hooks": hooks, "esplora": esplora, "prices": prices, "requests": requests,
 		},
 	})
 }
