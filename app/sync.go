@@ -21,10 +21,11 @@ func Sync(ctx context.Context, p *plan.Plan, planDir string, allowExec []string,
 	vault := &secret.Vault{Dir: planDir, Command: commandsOf(p, allowExec)}
 	if a.OnChain() {
 		var s lifeboat.Statement
-		return s, askChain(ctx, p, a, vault, clock, func(ctx context.Context, c *custodian.Custodian) (err error) {
+		err := askChain(ctx, p, a, vault, clock, func(ctx context.Context, c *custodian.Custodian) (err error) {
 			s, err = c.State(ctx, clock.Now())
 			return err
 		})
+		return s, err
 	}
 	v, name, err := Connect(ctx, p, a, vault, clock, slog.New(slog.DiscardHandler))
 	if err != nil {

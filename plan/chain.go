@@ -88,9 +88,10 @@ func (a Account) OnChain() bool {
 	return a.Chain != "" && len(a.AllAddresses()) > 0 && (a.Venue == "manual" || a.Venue == "")
 }
 
-// AccountsOnChains are those of which the chain itself says what they hold, and of which the plan names something that it can say.
+// AccountsOnChains are those of which the chain itself says what they hold, and of which the plan names something that it can say. In a
+// protocol that may be nothing: a debt there is told all the same.
 func (p *Plan) AccountsOnChains() []Account {
-	return slices.DeleteFunc(slices.Clone(p.Accounts), func(a Account) bool { return !a.OnChain() || len(p.Counted(a.Name)) == 0 })
+	return slices.DeleteFunc(slices.Clone(p.Accounts), func(a Account) bool { return !a.OnChain() || len(p.Counted(a.Name)) == 0 && a.Protocol == "" })
 }
 
 // Counted are the holdings of an account that its chain can say: tokens, and at most one that is the chain's own coin.

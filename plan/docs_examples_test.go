@@ -43,7 +43,7 @@ func blocksIn(t *testing.T, page, language string) []string {
 // TestDocsOfOtherPages loads what pages about a part of the plan show: the blocks of each together are one valid plan, but for its
 // portfolio.
 func TestDocsOfOtherPages(t *testing.T) {
-	for _, page := range []string{"../docs/chains-other.md"} {
+	for _, page := range []string{"../docs/chains-other.md", "../docs/register-onchain.md"} {
 		dir := t.TempDir()
 		text := "portfolio: {name: A}\n"
 		for i, block := range append(blocksIn(t, page, "yaml"), text) {

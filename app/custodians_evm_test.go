@@ -7,8 +7,10 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"lifeboat"
 	"lifeboat/chain"
 	"lifeboat/custodian/evm"
+	"lifeboat/secret"
 )
 
 // What the plan says of an account is what is asked of its chain.
@@ -45,7 +47,7 @@ holdings:
 	asked := func(name string) evm.Options {
 		t.Helper()
 		a, _ := p.Account(name)
-		c, err := evmCustodian(p, a, way)
+		c, err := openCustodian(t.Context(), p, a, way, &secret.Vault{}, lifeboat.WallClock{})
 		if err != nil || c.Account != name || c.Options.Name != "Ethereum" || c.Behind != evm.Behind(way.Network()) {
 			t.Fatalf("%+v, %v", c, err)
 		}
