@@ -58,6 +58,9 @@ var adaptersOf = map[string][]string{
 	"claim":            {"lido"},
 }
 
+// alone is what one exit does not do together with anything else, because what comes out of the one is not known before it is done.
+var alone = []string{"swap", "remove-liquidity", "unstake", "claim"}
+
 // checkExitDoes wants each act to have a protocol that it can be done in, on the account's own chain.
 func (d *decoder) checkExitDoes(p *Plan, path string, a Account, e Exit) {
 	for _, named := range []struct{ key, name string }{{"protocol", e.Protocol}, {"through", e.Through}} {
@@ -81,6 +84,8 @@ func (d *decoder) checkExitDoes(p *Plan, path string, a Account, e Exit) {
 			d.faultAt(at, "swap wants through: a dependency with the contract of an exchange", "")
 		case known && adaptersOf[what] != nil && !slices.Contains(adaptersOf[what], x.Contract.Adapter):
 			d.faultAt(at, fmt.Sprintf("%s is not done in %s, which is %s; it is done in %s", what, x.Name, x.Contract.Adapter, orList(adaptersOf[what])), "")
+		case len(e.Do) > 1 && slices.Contains(alone, what) && slices.ContainsFunc(e.Do, func(other string) bool { return other != what && other != "transfer" }):
+			d.faultAt(at, fmt.Sprintf("%s is an exit of its own: make it a step of its own; only transfer may stand beside it", what), "")
 		case known && what == "swap" && x.Contract.Addresses["router"] == "":
 			d.faultAt(at, fmt.Sprintf("swap wants the router of %s: write addresses: {router: 0x…} in its contract", x.Name), "")
 		}

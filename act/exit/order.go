@@ -90,7 +90,10 @@ func (d *Desk) OrderOf(ctx context.Context, o plan.ExitOrder, way protocol.Exite
 	if len(assets) == 0 {
 		assets = []string{""}
 	}
-	for _, do := range o.Do {
+	for i, do := range o.Do {
+		if do == string(protocol.Transfer) && i > 0 && o.Do[i-1] != string(protocol.Revoke) {
+			continue // what was done before pays out to the receiver itself
+		}
 		for _, symbol := range assets {
 			ask, err := d.ask(ctx, o, protocol.Deed(do), symbol, way)
 			if err != nil {

@@ -82,7 +82,10 @@ func (q *quay) pools() []way {
 		return o
 	}
 	swap := q.ordered("owners")
-	swap.Protocol, swap.Contract, swap.Do, swap.Assets, swap.Into, swap.Amount = "", nil, []string{"swap"}, []string{"WETH"}, "USDC", decimal.NewFromInt(2)
+	swap.Protocol, swap.Contract, swap.Do, swap.Assets, swap.Into, swap.Amount = "", nil, []string{"swap", "transfer"}, []string{"WETH"}, "USDC", decimal.NewFromInt(2)
+	cold := bed.Accounts[8].Address // another account of the plan, to which it is paid out at once
+	swap.To, swap.Receiver = "cold", cold.Hex()
+	swap.Own[cold.Hex()] = "cold"
 	unwind := through(q.ordered("owners"))
 	unwind.Do = []string{"unwind"}
 
@@ -106,8 +109,11 @@ func (q *quay) pools() []way {
 					t.Errorf("%v positions are left", left)
 				}
 			}},
-		{name: "a swap through Uniswap v3", order: through(swap), spoil: push3, mend: back3, refused: "the pool of 0.3% is away from the oracle's price",
-			reads: "swap 2 WETH for at least 3960 USDC to treasury", out: func(t *testing.T) {
+		{name: "a swap through Uniswap v3 for another account", order: through(swap), spoil: push3, mend: back3, refused: "the pool of 0.3% is away from the oracle's price",
+			reads: "swap 2 WETH for at least 3960 USDC to cold", out: func(t *testing.T) {
+				if got := bed.Balance(usdc, cold); got.Cmp(testbed.Units(3960, 6)) < 0 {
+					t.Errorf("%v came out", got)
+				}
 				if left := bed.Number(weth.Contract, "allowance", s.Address, v3.Router.Address); left.Sign() != 0 {
 					t.Errorf("the router may still take %v", left)
 				}

@@ -104,29 +104,31 @@ func (t *terms) Close(plan *Plan) {
 
 func (t *terms) agreed() *terms { return t }
 
-// swap sells what was asked for, or all there is.
-func swap(plan *Plan, ask Ask, sale interface {
+// agreed sale.
+type agreed interface {
 	Sale
 	agreed() *terms
-}) error {
+}
+
+// swap sells what was asked for, or all there is, and promises that the receiver has it beside what he had.
+func swap(plan *Plan, ask Ask, sale agreed) (least *big.Int, err error) {
 	t := sale.agreed()
 	amount := t.have
 	if ask.Amount != nil {
 		if ask.Amount.Cmp(t.have) > 0 {
-			return fmt.Errorf("%s is to be sold and there is %s", t.from.Text(ask.Amount), t.from.Text(t.have))
+			return nil, fmt.Errorf("%s is to be sold and there is %s", t.from.Text(ask.Amount), t.from.Text(t.have))
 		}
 		amount = ask.Amount
 	}
 	if amount.Sign() == 0 {
-		return ErrNothingToDo
+		return nil, ErrNothingToDo
 	}
 	plan.Block = t.block
-	least, err := sale.Sell(plan, amount)
-	if err != nil {
-		return err
+	if least, err = sale.Sell(plan, amount); err != nil {
+		return nil, err
 	}
 	sale.Close(plan)
 	want := new(big.Int).Add(t.before, least)
 	plan.must(balanceOf(t.into.Address, t.to), AtLeast, want, fmt.Sprintf("%s has at least %s", t.to, t.into.Text(want)))
-	return nil
+	return least, nil
 }

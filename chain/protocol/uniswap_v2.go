@@ -185,7 +185,7 @@ func (u *UniswapV2) Exit(ctx context.Context, r chain.Reader, at *chain.Block, o
 		case Swap:
 			var sale *pairSale
 			if sale, err = u.sale(ctx, r, at, owner, receiver(ask, owner), ask.sale()); err == nil {
-				err = swap(&plan, ask, sale)
+				_, err = swap(&plan, ask, sale)
 			}
 		default:
 			err = fmt.Errorf("a trading pair can remove liquidity and swap; it cannot %s", ask.Do)

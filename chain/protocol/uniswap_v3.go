@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -287,6 +288,9 @@ func priceOfRoot(root *big.Int, tokens [2]Token) float64 {
 // Exit removes liquidity, with the fees, and burns the NFT of a position that is empty then; withdraw takes the fees alone; swap sells one
 // token for another.
 func (u *UniswapV3) Exit(ctx context.Context, r chain.Reader, at *chain.Block, owner common.Address, asks ...Ask) (Plan, error) {
+	if !slices.ContainsFunc(asks, func(a Ask) bool { return a.Do != Swap }) {
+		return u.swap(ctx, r, at, owner, asks)
+	}
 	if len(asks) != 1 {
 		return Plan{}, fmt.Errorf("%s: one deed makes one exit here, not %d", u.name, len(asks))
 	}
@@ -296,8 +300,6 @@ func (u *UniswapV3) Exit(ctx context.Context, r chain.Reader, at *chain.Block, o
 	}
 	switch ask.Do {
 	case RemoveLiquidity, Withdraw:
-	case Swap:
-		return u.swap(ctx, r, at, owner, ask)
 	default:
 		return Plan{}, fmt.Errorf("%s: positions can be removed, their fees withdrawn, and tokens swapped; it cannot %s", u.name, ask.Do)
 	}
@@ -324,14 +326,34 @@ func (u *UniswapV3) Exit(ctx context.Context, r chain.Reader, at *chain.Block, o
 	return plan, u.mustBring(ctx, r, &plan, brought, receiver(ask, owner))
 }
 
-func (u *UniswapV3) swap(ctx context.Context, r chain.Reader, at *chain.Block, owner common.Address, ask Ask) (Plan, error) {
+// swap one token after the other, each all there is where no amount was named. Of several one may not be there.
+func (u *UniswapV3) swap(ctx context.Context, r chain.Reader, at *chain.Block, owner common.Address, asks []Ask) (Plan, error) {
 	var plan Plan
-	sale, err := u.sale(ctx, r, at, owner, receiver(ask, owner), ask.sale())
-	if err == nil {
-		err = swap(&plan, ask, sale)
+	brought := map[common.Address]*big.Int{} // :: token → what the sales so far bring at least
+	for _, ask := range asks {
+		ask = ask.withDefaults()
+		err := ask.check()
+		var sale *rangeSale
+		if err == nil {
+			sale, err = u.sale(ctx, r, at, owner, receiver(ask, owner), ask.sale())
+		}
+		if err == nil {
+			if brought[ask.Into] == nil {
+				brought[ask.Into] = new(big.Int)
+			}
+			sale.before.Add(sale.before, brought[ask.Into])
+			at = &sale.block
+			var least *big.Int
+			if least, err = swap(&plan, ask, sale); err == nil {
+				brought[ask.Into].Add(brought[ask.Into], least)
+			}
+		}
+		if err != nil && !errors.Is(err, ErrNothingToDo) {
+			return Plan{}, fmt.Errorf("%s: %w", u.name, err)
+		}
 	}
-	if err != nil {
-		return Plan{}, fmt.Errorf("%s: %w", u.name, err)
+	if len(plan.Calls) == 0 {
+		return Plan{}, fmt.Errorf("%s: %w", u.name, ErrNothingToDo)
 	}
 	return plan, nil
 }

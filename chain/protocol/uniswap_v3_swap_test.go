@@ -163,6 +163,23 @@ func TestSwapOnUniswapV3(t *testing.T) {
 			}
 			d.holds(plan)
 		}
+		// Several sales make one exit, and what all of them bring is promised.
+		bed.Mint(d.WETH, user.Address, testbed.Ether(3))
+		had := bed.Balance(d.USDC, user.Address)
+		sell := func(n int64) Ask {
+			return Ask{Do: Swap, Token: d.WETH.Address, Into: d.USDC.Address, Amount: testbed.Ether(n)}
+		}
+		plan, err := d.adapter(second.Address).Exit(t.Context(), d.reader, nil, user.Address, sell(1), sell(2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := (Token{d.USDC.Address, "USDC", 6}).Text(had.Add(had, testbed.Units(3*1980, 6))); !strings.Contains(plan.Must[len(plan.Must)-1].Words, want) {
+			t.Errorf("it promises %s, want %s", plan.Must[len(plan.Must)-1].Words, want)
+		}
+		for _, call := range plan.Calls {
+			bed.Act(user, testbed.Call{To: call.To, Value: call.Value, Data: call.Data})
+		}
+		d.holds(plan)
 	})
 }
 
