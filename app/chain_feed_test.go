@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"lifeboat"
 	"lifeboat/app"
+	"lifeboat/serve/api"
 	"lifeboat/testbed"
 )
 
@@ -87,4 +89,53 @@ triggers:
 	d, stop = start()
 	until(d, "fired fired fired")
 	stop()
+}
+
+// TestTheClockGoesOn: a daemon that is stopped in the middle of a melting market says after its start, at the first block, what the clock says
+// that was never stopped: less by the time that passed, and not that it does not know yet.
+func TestTheClockGoesOn(t *testing.T) {
+	t.Parallel()
+	bed := testbed.Start(t, testbed.Anvil)
+	w := newTreasury(t, bed, false)
+	const clock = "time_left.vault.Lend.WETH"
+	w.write(treasuryPlan, "CONDITION", clock+" < 60", "VIA", "via: owners, by: signers", "ROLES", "")
+	whale, weth := bed.Whale(), w.aave.WETH
+	w.aave.Supply(whale, w.aave.USDC, testbed.Units(1_000_000, 6))
+	block := func() { // each twelve seconds of the chain's time, and one WETH less in each
+		w.aave.Borrow(whale, weth, testbed.Ether(1))
+		bed.Forward(12 * time.Second)
+	}
+	says := func(d *app.Daemon, after time.Time) (left float64, at time.Time) {
+		w.until(d, clock, func(s api.Status) bool {
+			for _, x := range s.Series {
+				if x.Name == clock && x.Value != nil && *x.Value > 0 && *x.Value < 700 && x.Fresh && x.At.After(after) {
+					left, at = *x.Value, *x.At
+					return true
+				}
+			}
+			return false
+		})
+		return left, at
+	}
+	d, stop := running(t, lifeboat.WallClock{}, w.dir, w.data)
+	w.until(d, "a calm board", calm)
+	w.every, w.tick = 300*time.Millisecond, block
+	before, seen := says(d, time.Time{})
+	stop()
+	d, stop = running(t, lifeboat.WallClock{}, w.dir, w.data)
+	defer stop()
+	after, again := says(d, seen) // what is older is what the journal remembers
+	passed, reads := again.Sub(seen).Seconds(), 0
+	for _, e := range journalOf(t, w.data) {
+		if in, ok := e.(lifeboat.Instant); ok {
+			for _, r := range in.Readings {
+				if r.Series == "cover.vault.Lend.WETH" && r.At.After(seen) && !r.At.After(again) {
+					reads++
+				}
+			}
+		}
+	}
+	if reads > 2 || math.Abs(before-passed-after) > 13 {
+		t.Errorf("before it said %.0f s; %.0f s later, at the block that was read as number %d after the start, %.0f s", before, passed, reads, after)
+	}
 }

@@ -18,6 +18,7 @@ import (
 	"lifeboat/chain/protocol"
 	"lifeboat/plan"
 	"lifeboat/secret"
+	"lifeboat/watch/feed/evm"
 )
 
 // Exits from the chains of a plan: who plans and sends them.
@@ -79,7 +80,7 @@ func (o ExitOptions) signersOn(ctx context.Context, name string) (map[common.Add
 	defer cancel()
 	signers := map[common.Address]exit.Signer{}
 	for _, a := range o.Plan.AccountsOn(name) {
-		for _, key := range payersOf(a) {
+		for _, key := range a.Payers() {
 			address := common.HexToAddress(key.Address)
 			if o.Unsigned {
 				signers[address] = unsigned{}
@@ -93,18 +94,6 @@ func (o ExitOptions) signersOn(ctx context.Context, name string) (map[common.Add
 		}
 	}
 	return signers, nil
-}
-
-// payersOf an account are the keys by which it can act.
-func payersOf(a plan.Account) []*plan.SigningKey {
-	var keys []*plan.SigningKey
-	if a.Safe != nil && a.Safe.Relayer != nil {
-		keys = append(keys, a.Safe.Relayer)
-	}
-	if a.Safe != nil && a.Safe.Roles != nil && a.Safe.Roles.Key != nil {
-		keys = append(keys, a.Safe.Roles.Key)
-	}
-	return keys
 }
 
 // fenced signs nothing after another lifeboat has taken over.
@@ -177,28 +166,7 @@ func (e *Exits) sender(account string, byRole bool) (common.Address, error) {
 }
 
 // Oracle is what a chain's price feeds of the plan say; nil when it has none.
-func (e *Exits) Oracle(name string) protocol.Oracle {
-	var feeds []protocol.Feed
-	var sequencer common.Address
-	tokens := map[string]common.Address{}
-	for _, t := range e.plan.Tokens(name) {
-		tokens[t.Symbol] = common.HexToAddress(t.Address)
-	}
-	for _, x := range e.plan.ContractsOn(name) {
-		if x.Contract.Adapter != "chainlink" {
-			continue
-		}
-		feeds = append(feeds, protocol.Feed{Name: x.Name, Address: common.HexToAddress(x.Contract.Address), Token: tokens[x.Contract.Prices],
-			Heartbeat: time.Duration(x.Contract.Heartbeat)})
-		if up := x.Contract.Addresses["sequencer"]; up != "" {
-			sequencer = common.HexToAddress(up)
-		}
-	}
-	if len(feeds) == 0 {
-		return nil
-	}
-	return protocol.NewFeeds("the price feeds of "+name, sequencer, feeds...)
-}
+func (e *Exits) Oracle(name string) protocol.Oracle { return evm.Of(e.plan, name).Oracle(name) }
 
 // rehearsed plans and tries exits for real, and sends nothing.
 type rehearsed struct{ *exit.Worker }

@@ -171,14 +171,14 @@ func accountSeries(a Account, contracts []Dependency, tokens []Holding, level fu
 	}
 }
 
-// Payers are who pays the gas of an account, and their addresses.
-func (a Account) Payers() map[string]string {
-	payers := map[string]string{}
+// Payers are the keys by which an account can act and which pay its gas, by what they are called.
+func (a Account) Payers() map[string]*SigningKey {
+	payers := map[string]*SigningKey{}
 	if a.Safe != nil && a.Safe.Relayer != nil {
-		payers["relayer"] = a.Safe.Relayer.Address
+		payers["relayer"] = a.Safe.Relayer
 	}
 	if a.Safe != nil && a.Safe.Roles != nil && a.Safe.Roles.Key != nil {
-		payers["bot"] = a.Safe.Roles.Key.Address
+		payers["bot"] = a.Safe.Roles.Key
 	}
 	return payers
 }

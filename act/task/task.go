@@ -33,8 +33,8 @@ import (
 	"lifeboat/plan"
 )
 
-// own are the kinds of tasks that every crew performs.
-var own = []string{"http", "exec", "terraform-plan", "terraform-apply", "failover"}
+// Kinds of tasks that every crew performs.
+var Kinds = []string{"http", "exec", "terraform-plan", "terraform-apply", "failover"}
 
 const (
 	atOnceMax = 4              // tasks of our own kinds under way at the same time
@@ -119,7 +119,7 @@ func Open(o Options) (*Crew, error) {
 
 // Kinds of tasks that the crew performs.
 func (c *Crew) Kinds() []string {
-	return slices.Concat(own, slices.Sorted(maps.Keys(c.Workers)))
+	return slices.Concat(Kinds, slices.Sorted(maps.Keys(c.Workers)))
 }
 
 // Close stops what is under way and waits until it has. The next start finds it begun without an end, as after a crash.

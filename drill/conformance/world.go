@@ -12,8 +12,11 @@ import (
 	"github.com/shopspring/decimal"
 
 	"lifeboat"
+	"lifeboat/act/exit"
+	"lifeboat/act/task"
 	"lifeboat/act/venue"
 	"lifeboat/act/venue/paper"
+	"lifeboat/act/withdraw"
 	"lifeboat/app"
 	"lifeboat/plan"
 	"lifeboat/watch/feed/guard"
@@ -109,8 +112,8 @@ func (v wired) Cancel(ctx context.Context, at time.Time, id lifeboat.Key) (lifeb
 	return v.Venue.Cancel(ctx, at, id)
 }
 
-// taskKinds are all that a step can make of other systems.
-var taskKinds = []string{"http", "exec", "terraform-plan", "terraform-apply", "failover"}
+// taskKinds are all that a step can make of other systems, and of what lies in custody.
+var taskKinds = slices.Concat(task.Kinds, exit.Kinds, []string{withdraw.Planning, withdraw.Applying})
 
 // begin opens a fresh world at the kit's start, under a plan, with every price shown once.
 func (k *kit) begin(p *plan.Plan) (*world, error) {

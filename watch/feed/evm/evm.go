@@ -65,6 +65,7 @@ type Source struct {
 	spots    map[spot]int // :: what is measured → its level
 	melts    map[spot]*melting
 	twins    map[lifeboat.Series][]lifeboat.Series // :: series of an account → those of others at its address
+	waiting  map[string]*trail[float64]            // :: its name → a trail from before the last stop, until what it is of is there
 	dollars  map[string]float64                    // :: symbol → what an oracle says at the block in hand
 
 	questions   []question
@@ -91,7 +92,7 @@ func New(config Config) *Source {
 	if config.Log == nil {
 		config.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
-	s := &Source{Config: config, levels: newLevels(config.Feeds), keepers: map[keeper]*custody{}, tallies: map[int]*tally{}, spots: map[spot]int{}, melts: map[spot]*melting{},
+	s := &Source{Config: config, levels: newLevels(config.Feeds), keepers: map[keeper]*custody{}, tallies: map[int]*tally{}, spots: map[spot]int{}, melts: map[spot]*melting{}, waiting: map[string]*trail[float64]{},
 		dollars: map[string]float64{}, watchedCode: map[common.Address]bool{}, moved: make(chan struct{}, 1), failed: map[string]bool{}}
 	s.reorg, s.reorgs.window = s.levels.follow("reorg."+s.Name, s.Name), windowUsual
 	s.index()
@@ -252,17 +253,13 @@ func (s *Source) remove(block uint64) {
 			s.levels.explain(i, "the block in which it happened is no part of the chain any more")
 		}
 	}
-	for _, t := range s.tokens {
-		t.supply.remove(block)
-	}
-	for _, c := range s.keepers {
-		c.kept.remove(block)
+	for _, t := range s.trails() {
+		t.remove(block)
 	}
 	for _, w := range s.words {
 		w.steps.remove(block)
 	}
 	for _, m := range s.melts {
-		m.covers.remove(block)
 		m.again()
 	}
 	s.branch++

@@ -31,6 +31,7 @@ type spot struct {
 
 // melting is the clock of one position that may not get out in time.
 type melting struct {
+	trail    string // the name of covers
 	clock    *protocol.Melt
 	covers   trail[float64]
 	half     int // levels
@@ -142,7 +143,7 @@ func (s *Source) melt(of *Contract, said *protocol.Measure, block chain.Block) {
 	m := s.melts[at]
 	if m == nil {
 		about := strings.TrimPrefix(s.seriesOf(of, said), said.Name)
-		m = &melting{covers: newTrail[float64](meltPoints), half: s.levels.find("half_life"+about, s.Name), timeLeft: s.levels.find("time_left"+about, s.Name)}
+		m = &melting{trail: coverTrail + about, covers: s.remembered(coverTrail + about), half: s.levels.find("half_life"+about, s.Name), timeLeft: s.levels.find("time_left"+about, s.Name)}
 		m.again()
 		s.melts[at] = m
 	}
@@ -260,14 +261,23 @@ func (s *Source) adapters() {
 
 // priceFeeds of the chain, which are read together; nil when there are none.
 func (s *Source) priceFeeds() protocol.Oracle {
+	oracle := s.Oracle(s.Name)
+	if all, is := oracle.(*protocol.Feeds); is {
+		s.measured = append(s.measured, measured{Measurer: all})
+	}
+	return oracle
+}
+
+// Oracle is what the price feeds of a chain say together; nil when there are none.
+func (w Watched) Oracle(chain string) protocol.Oracle {
 	var feeds []protocol.Feed
 	var sequencer common.Address
-	for _, c := range s.Contracts {
+	for _, c := range w.Contracts {
 		if c.Adapter != "chainlink" {
 			continue
 		}
 		feed := protocol.Feed{Name: c.Name, Address: c.Address, Heartbeat: c.Heartbeat}
-		for _, t := range s.Tokens {
+		for _, t := range w.Tokens {
 			if t.Symbol == c.Prices {
 				feed.Token = t.Address
 			}
@@ -280,7 +290,5 @@ func (s *Source) priceFeeds() protocol.Oracle {
 	if len(feeds) == 0 {
 		return nil
 	}
-	all := protocol.NewFeeds("the price feeds of "+s.Name, sequencer, feeds...)
-	s.measured = append(s.measured, measured{Measurer: all})
-	return all
+	return protocol.NewFeeds("the price feeds of "+chain, sequencer, feeds...)
 }

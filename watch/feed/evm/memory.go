@@ -113,14 +113,7 @@ func (t *tally) State(c *state.Codec) {
 func (n *note) state(c *state.Codec) {
 	c.Uint64(&n.block)
 	c.Time(&n.at)
-	key := string(n.key[:])
-	if c.Text(&key); c.Reading() {
-		if len(key) != len(n.key) {
-			c.Fail()
-			return
-		}
-		n.key = common.Hash([]byte(key))
-	}
+	hashState(c, &n.key)
 	c.Bool(&n.ends)
 	c.Float(&n.share)
 }
@@ -165,6 +158,43 @@ func (t *trail[T]) remove(block uint64) {
 	for t.n > 0 && t.at(t.n-1).block >= block {
 		t.n--
 	}
+}
+
+// since forgets what was read before a time.
+func (t *trail[T]) since(start time.Time) {
+	for t.n > 0 && t.at(0).at.Before(start) {
+		t.first, t.n = (t.first+1)%len(t.places), t.n-1
+	}
+}
+
+// state writes a trail down, or reads it back as if it were read from the chain once more.
+func (t *trail[T]) state(c *state.Codec, value func(*state.Codec, *T)) {
+	n := c.Length(t.n)
+	for i := 0; i < n && c.Broken() == nil; i++ {
+		var p place[T]
+		if !c.Reading() {
+			p = *t.at(i)
+		}
+		c.Uint64(&p.block)
+		c.Time(&p.at)
+		if value(c, &p.value); c.Reading() && c.Broken() == nil {
+			t.add(p.block, p.at, p.value)
+		}
+	}
+}
+
+func floatState(c *state.Codec, v *float64) { c.Float(v) }
+
+func hashState(c *state.Codec, h *common.Hash) {
+	text := string(h[:])
+	if c.Text(&text); !c.Reading() {
+		return
+	}
+	if len(text) != len(h) {
+		c.Fail()
+		return
+	}
+	*h = common.Hash([]byte(text))
 }
 
 // jump is how far a value lies above the mean of those before it, or below it where it is negative.

@@ -2,7 +2,9 @@ package evm
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"math/big"
 	"math/rand/v2"
 	"os"
 	"reflect"
@@ -13,6 +15,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"lifeboat/chain"
+	"lifeboat/chain/protocol"
 	"lifeboat/watch/state"
 )
 
@@ -134,6 +137,101 @@ func TestCountsAreOfTheChainThatStands(t *testing.T) {
 	}
 }
 
+// What was read at the last blocks outlasts the program: the clock of a melting market, the trail of a supply and of what is kept, and the
+// words of the state, so that code which was replaced while nobody looked is found. What a reorganisation took back meanwhile is gone, and
+// what is older than the window.
+func TestTrailsOutlastTheProgram(t *testing.T) {
+	p := loaded(t, testPlan)
+	now := noon
+	made := func(content []byte) *Source {
+		s := New(Config{Name: "Ethereum", Feeds: Feeds(p, "Ethereum"), Watched: Of(p, "Ethereum"), Clock: at{&now}, Load: func() ([]byte, error) { return content, nil }})
+		if err := s.load(); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	block := func(n int) chain.Block {
+		return chain.Block{Number: uint64(n), Hash: common.BigToHash(big.NewInt(int64(n))), Time: noon.Add(time.Duration(n) * 12 * time.Second)}
+	}
+	said := protocol.Measure{Name: protocol.Cover, Account: vault, Market: usdc}
+	reads := func(s *Source, n int) {
+		s.step(chain.Step{Block: block(n)})
+		said.Value = 3 - 0.02*float64(n)
+		s.melt(&s.Contracts[0], &said, block(n))
+		s.tokens[usdc].supply.add(uint64(n), block(n).Time, float64(1000+n%7))
+		s.keepers[keeper{usdc, keeping}].kept.add(uint64(n), block(n).Time, float64(900-n))
+		s.words[0].steps.add(uint64(n-n%8), block(n-n%8).Time, common.BigToHash(big.NewInt(int64(n/8))))
+		now = block(n).Time
+	}
+	shown := func(s *Source) string {
+		clock, _ := s.melts[spot{&s.Contracts[0], protocol.Cover, vault, usdc}].clock.Read()
+		up, _ := jump(&s.tokens[usdc].supply)
+		out, _ := outflow(&s.keepers[keeper{usdc, keeping}].kept, flowWindow)
+		return fmt.Sprintf("%.3f %.3f %.9f %.9f %v", clock.Left, clock.HalfLife, up, out, *s.words[0].steps.last())
+	}
+	written := func(s *Source) []byte {
+		c := state.Writer()
+		if err := s.kept(c); err != nil {
+			t.Fatal(err)
+		}
+		return c.Bytes()
+	}
+	straight := made(nil)
+	stopped := made(nil)
+	for n := 1; n <= 40; n++ {
+		reads(straight, n)
+		reads(stopped, n)
+		if n%15 == 0 { // stopped twice
+			stopped = made(written(stopped))
+		}
+	}
+	if a, b := shown(straight), shown(stopped); a != b {
+		t.Errorf("without a stop it is %s, and with two %s", a, b)
+	}
+	content := written(straight)
+	again := made(content)
+	for n := 40; n > 30; n-- { // while nobody looked
+		again.step(chain.Step{Block: block(n), Removed: true})
+		straight.step(chain.Step{Block: block(n), Removed: true})
+	}
+	reads(straight, 31)
+	reads(again, 31)
+	if a, b := shown(straight), shown(again); a != b {
+		t.Errorf("after a reorganisation it is %s, and with a stop before it %s", a, b)
+	}
+	now = noon.Add(5 * time.Hour)
+	if late := made(content); late.tokens[usdc].supply.n != 0 || len(late.waiting) != 0 || late.words[0].steps.last() == nil {
+		t.Errorf("after hours there are %d readings of a supply, %d others, and the word %v", late.tokens[usdc].supply.n, len(late.waiting), late.words[0].steps.last())
+	}
+	if old := made(formerly(t, straight)); len(old.at.Blocks) == 0 || old.tokens[usdc].supply.n != 0 {
+		t.Error("a file of the first form is not read as it was")
+	}
+}
+
+// formerly is what the first form kept: no trails.
+func formerly(t *testing.T, s *Source) []byte {
+	c := state.Writer()
+	said, name := formFirst, s.Name
+	c.Text(&said)
+	c.Text(&name)
+	at, err := json.Marshal(s.at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(at)
+	c.Text(&text)
+	if err := s.keptTallies(c); err != nil {
+		t.Fatal(err)
+	}
+	return c.Bytes()
+}
+
+// at is a clock that a test moves.
+type at struct{ now *time.Time }
+
+func (a at) Now() time.Time                             { return *a.now }
+func (at) Sleep(ctx context.Context, _ time.Time) error { <-ctx.Done(); return ctx.Err() }
+
 func sums(s *Source, now time.Time) map[string]float64 {
 	all := map[string]float64{}
 	for i, tally := range s.tallies {
@@ -159,6 +257,14 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Add(c.Bytes())
 	f.Add(c.Bytes()[:len(c.Bytes())-3])
+	reading := protocol.Measure{Name: protocol.Cover, Account: vault, Market: usdc, Value: 2}
+	s.melt(&s.Contracts[0], &reading, chain.Block{Number: 7, Time: noon})
+	s.words[0].steps.add(7, noon, common.Hash{1})
+	c = state.Writer()
+	if err := s.kept(c); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(c.Bytes())
 	f.Add([]byte(form))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		s := made()

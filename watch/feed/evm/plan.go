@@ -21,8 +21,8 @@ func Of(p *plan.Plan, name string) Watched {
 	}
 	for _, a := range p.AccountsOn(name) {
 		account := Account{Name: a.Name, Address: common.HexToAddress(a.Address), Safe: a.Kind == "safe", Payers: map[string]common.Address{}}
-		for what, address := range a.Payers() {
-			account.Payers[what] = common.HexToAddress(address)
+		for what, key := range a.Payers() {
+			account.Payers[what] = common.HexToAddress(key.Address)
 		}
 		w.Accounts = append(w.Accounts, account)
 	}

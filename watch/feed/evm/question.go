@@ -104,12 +104,13 @@ type word struct {
 	kind  Kind
 	name  string // of the address
 	what  string
+	key   string // of it among all that are kept
 	steps trail[common.Hash]
 }
 
 // watchWord compares what is read with what was read before.
 func (s *Source) watchWord(every uint64, q chain.Query, w *word, hash func([]byte) common.Hash) {
-	w.steps = newTrail[common.Hash](8)
+	w.steps, w.key = newTrail[common.Hash](8), string(append([]byte{byte(q.What)}, q.To[:]...))+string(q.Data)
 	s.words = append(s.words, w)
 	s.ask(every, q, func(block chain.Block, answer chain.Answer) {
 		if answer.Err != nil {
@@ -223,7 +224,7 @@ func (s *Source) askToken(t *token) {
 
 // askCustody prepares what a protocol keeps of a token.
 func (s *Source) askCustody(name string, t *token, holder common.Address) {
-	c := &custody{token: t, holder: holder, kept: newTrail[float64](trailLength),
+	c := &custody{token: t, holder: holder, kept: s.remembered(keeper{t.Address, holder}.trail()),
 		tvl: s.levels.find("tvl."+name+"."+t.Symbol, s.Name), outflow: s.levels.find("outflow."+name+"."+t.Symbol, s.Name),
 		withdrawn: s.levels.follow("large_withdrawal."+name+"."+t.Symbol, s.Name)}
 	c.moved = s.tallyOf(c.withdrawn, flowWindow)

@@ -116,7 +116,7 @@ func (s *Source) index() {
 		}
 	}
 	for _, t := range s.Tokens {
-		known := &token{Token: t, supply: newTrail[float64](trailLength), supplyJump: s.levels.find("supply_jump."+t.Symbol, s.Name),
+		known := &token{Token: t, supply: s.remembered(supplyTrail + t.Address.Hex()), supplyJump: s.levels.find("supply_jump."+t.Symbol, s.Name),
 			transferred: s.levels.follow("large_transfer."+t.Symbol, s.Name)}
 		known.moved = s.tallyOf(known.transferred, flowWindow)
 		if s.subjects[t.Address] == nil {
