@@ -124,6 +124,33 @@ func TestASocketListensAndComesBack(t *testing.T) {
 	next(t, lines, "ETH@cb=110.61 at 2026-01-02T08:00:03Z")
 }
 
+// Binance's streams, in the form of web-socket-streams.md of its own documents: a trade as it happens, and of a candle only
+// what it closed at. The server ends each connection after a day, and the next one goes on.
+func TestBinanceStreams(t *testing.T) {
+	t.Setenv("SOCKET_KEY", "hush")
+	const trade = `{"e":"trade","E":1672515782136,"s":"BTCUSDT","t":12345,"p":"%s","q":"0.5","T":%d,"m":true,"M":true}`
+	const kline = `{"e":"kline","E":1672515782136,"s":"BTCUSDT","k":{"t":1672515780000,"T":1672515839999,"s":"BTCUSDT","i":"1m","f":100,"L":200,"o":"16800","c":"%s","h":"16900","l":"16700","v":"1000","n":100,"x":%v,"q":"1.0","V":"500","Q":"0.5","B":"0"}}`
+	server := exchange(t, func(n int, ctx context.Context, c *websocket.Conn) {
+		for _, message := range []string{fmt.Sprintf(kline, "16801", false), fmt.Sprintf(trade, "16802.5", 1672515782000+n*1000), fmt.Sprintf(kline, "16850", true)} {
+			_ = c.Write(ctx, websocket.MessageText, []byte(message))
+		}
+		if n == 1 {
+			_ = c.Close(websocket.StatusGoingAway, "24 hours are over")
+			return
+		}
+		_, _, _ = c.Read(ctx)
+	})
+	lines, stop := listening(t, socketOf(t, server.URL,
+		plan.Feed{Series: "BTC", Rows: "$[?(@.e == 'trade')]", Path: "$.p", Time: "$.T"},
+		plan.Feed{Series: "BTC-CLOSE", Rows: "$[?(@.k.x == true)]", Path: "$.k.c", Time: "$.k.T"}))
+	defer stop()
+	next(t, lines, "BTC@cb=16802.5 at 2022-12-31T19:43:03Z")
+	next(t, lines, "BTC-CLOSE@cb=16850 at 2022-12-31T19:43:59Z")
+	next(t, lines, "error: it closed the connection (1001)")
+	next(t, lines, "error: it closed the connection (1001)")
+	next(t, lines, "BTC@cb=16802.5 at 2022-12-31T19:43:04Z") // the candle is no news
+}
+
 func TestASocketThatFails(t *testing.T) {
 	for name, tt := range map[string]struct {
 		key   string
