@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,7 +45,7 @@ func (b *Bed) startAnvil() {
 // run starts the process on a port, 0 for any free one, and waits until it says where it listens.
 func (a *anvil) run(port string) {
 	a.b.t.Helper()
-	a.cmd = exec.Command(anvilBinary(), "--host", "127.0.0.1", "--port", port, "--chain-id", "31337", "--accounts", "1",
+	a.cmd = exec.Command(anvilBinary(), "--host", "127.0.0.1", "--port", port, "--chain-id", strconv.Itoa(a.b.number), "--accounts", "1",
 		"--disable-code-size-limit", "--state", a.state)
 	if a.held {
 		a.cmd.Args = append(a.cmd.Args, "--no-mining")

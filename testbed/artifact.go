@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -46,7 +47,7 @@ func (b *Bed) artifact(path string) *artifact {
 	return a
 }
 
-// parseArtifact understands the files of hardhat, Truffle, Waffle and solc's standard JSON.
+// parseArtifact understands the files of hardhat, Truffle, Waffle, Foundry and solc's standard JSON.
 func parseArtifact(text []byte) (*artifact, error) {
 	var file struct {
 		ABI      json.RawMessage
@@ -55,12 +56,17 @@ func parseArtifact(text []byte) (*artifact, error) {
 		EVM      struct{ Bytecode struct{ Object string } }
 		Links    map[string]map[string][]struct{ Start int } `json:"linkReferences"`
 	}
+	object := func(raw json.RawMessage) (code string) { // of Foundry
+		var in struct{ Object string }
+		_ = json.Unmarshal(raw, &in)
+		return in.Object
+	}
 	if err := json.Unmarshal(text, &file); err != nil {
 		return nil, err
 	}
 	a := &artifact{gaps: map[string][]int{}}
 	if json.Unmarshal(file.Bytecode, &a.code) != nil || a.code == "" {
-		a.code = file.EVM.Bytecode.Object
+		a.code = cmp.Or(object(file.Bytecode), file.EVM.Bytecode.Object)
 	}
 	a.code = strings.TrimPrefix(a.code, "0x")
 	_ = json.Unmarshal(file.Deployed, &a.runtime) // an object in some files, which nobody needs

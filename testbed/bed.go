@@ -41,6 +41,7 @@ type Bed struct {
 	Accounts []Account
 
 	t      testing.TB
+	number int // of the chain, on anvil
 	chain  chain
 	clock  lifeboat.Clock
 	feeCap *big.Int            // what the bed's own transactions pay for a unit of gas at most, in wei
@@ -76,8 +77,14 @@ func Each(t *testing.T, test func(t *testing.T, bed *Bed)) {
 // Start starts a node, which stops when the test is over.
 func Start(t testing.TB, n Node) *Bed {
 	t.Helper()
+	return start(t, n, 31337)
+}
+
+// start a node whose chain has a number; the simulated one has its own.
+func start(t testing.TB, n Node, number int) *Bed {
+	t.Helper()
 	Needed(t)
-	b := &Bed{Node: n, t: t, clock: lifeboat.WallClock{}, shared: map[string]Contract{}}
+	b := &Bed{Node: n, number: number, t: t, clock: lifeboat.WallClock{}, shared: map[string]Contract{}}
 	for i := range 10 {
 		key, err := crypto.ToECDSA(crypto.Keccak256(fmt.Appendf(nil, "lifeboat test key %d", i)))
 		b.must("make an account", err)
