@@ -39,6 +39,7 @@ func (d *decoder) checkExit(p *Plan, path string, e Exit) {
 		d.faultAt(path, "key and spare are for replace-owner", "")
 	}
 	d.checkExitDoes(p, path, a, e)
+	d.checkExitBridge(p, path, a, e)
 	d.checkExitAssets(p, path, a, e)
 	d.checkExitTo(p, path, a, e)
 	d.checkExitVia(p, path, a, e)
@@ -56,6 +57,7 @@ var adaptersOf = map[string][]string{
 	"swap":             {"uniswap-v2", "uniswap-v3"},
 	"unstake":          {"lido", "erc-4626"},
 	"claim":            {"lido"},
+	"bridge":           bridges,
 }
 
 // alone is what one exit does not do together with anything else, because what comes out of the one is not known before it is done.
@@ -71,7 +73,7 @@ func (d *decoder) checkExitDoes(p *Plan, path string, a Account, e Exit) {
 	for i, what := range e.Do {
 		at := fmt.Sprintf("%s.do[%d]", path, i)
 		where := e.Protocol
-		if what == "swap" && e.Through != "" {
+		if (what == "swap" || what == "bridge") && e.Through != "" {
 			where = e.Through
 		}
 		x, known := p.Contracted(where)
@@ -82,6 +84,8 @@ func (d *decoder) checkExitDoes(p *Plan, path string, a Account, e Exit) {
 			d.faultAt(at, fmt.Sprintf("%s wants protocol: a dependency with a contract", what), "")
 		case where == "" && what == "swap":
 			d.faultAt(at, "swap wants through: a dependency with the contract of an exchange", "")
+		case where == "" && what == "bridge":
+			d.faultAt(at, "bridge wants through: a dependency with the contract of a bridge", "")
 		case known && adaptersOf[what] != nil && !slices.Contains(adaptersOf[what], x.Contract.Adapter):
 			d.faultAt(at, fmt.Sprintf("%s is not done in %s, which is %s; it is done in %s", what, x.Name, x.Contract.Adapter, orList(adaptersOf[what])), "")
 		case len(e.Do) > 1 && slices.Contains(alone, what) && slices.ContainsFunc(e.Do, func(other string) bool { return other != what && other != "transfer" }):
@@ -95,8 +99,8 @@ func (d *decoder) checkExitDoes(p *Plan, path string, a Account, e Exit) {
 	}
 	through, known := p.Contracted(e.Through)
 	switch {
-	case e.Through != "" && !does("swap", "unwind"):
-		d.faultAt(path+".through", "through is for a swap, or for an unwind that has to sell", "")
+	case e.Through != "" && !does("swap", "unwind", "bridge"):
+		d.faultAt(path+".through", "through is for a swap, a bridge, or an unwind that has to sell", "")
 	case known && does("unwind") && !slices.Contains(adaptersOf["swap"], through.Contract.Adapter):
 		d.faultAt(path+".through", fmt.Sprintf("nothing is sold through %s, which is %s; it is sold through %s", through.Name, through.Contract.Adapter, orList(adaptersOf["swap"])), "")
 	case known && does("unwind") && through.Contract.Addresses["router"] == "":
@@ -141,7 +145,7 @@ func (d *decoder) checkExitAssets(p *Plan, path string, a Account, e Exit) {
 		d.faultAt(path, "an exit has amount or fraction, not both; all is done when neither is written", "")
 	case e.Amount.IsPositive() && len(e.Assets) != 1:
 		d.faultAt(path+".amount", "an amount is of one asset: write it under assets", "")
-	case len(e.Assets) == 0 && (swaps || slices.Contains(e.Do, "transfer")) && !slices.ContainsFunc(e.Do, func(what string) bool { return slices.Contains(ofProtocol, what) }):
+	case len(e.Assets) == 0 && (swaps || e.Bridges() || slices.Contains(e.Do, "transfer")) && !slices.ContainsFunc(e.Do, func(what string) bool { return slices.Contains(ofProtocol, what) }):
 		d.faultAt(path, "the exit wants assets: the symbols that it is done with", "")
 	}
 }
@@ -150,7 +154,7 @@ func (d *decoder) checkExitAssets(p *Plan, path string, a Account, e Exit) {
 func (d *decoder) checkExitTo(p *Plan, path string, a Account, e Exit) {
 	to, known := p.Account(e.To)
 	switch {
-	case !known: // which is told already
+	case !known || e.Bridges(): // which is told already, or by checkExitBridge
 	case to.Chain != a.Chain || to.Address == "":
 		d.faultAt(path+".to", fmt.Sprintf("%s has no address on %s, so nothing can be sent there", to.Name, a.Chain), "")
 	case e.To == e.Account && slices.Contains(e.Do, "transfer"):

@@ -119,6 +119,10 @@ func (d *decoder) checkContract(p *Plan, path string, x Dependency) {
 		d.faultAt(path+".contract", fmt.Sprintf("contract is for dependencies of kind protocol, oracle, bridge, tool or other, and this one is a %s", x.Kind), "")
 	}
 	path += ".contract"
+	bridge := slices.Contains(bridges, c.Adapter)
+	if bridge && x.Kind != "bridge" && x.Kind != "" {
+		d.faultAt(path+".adapter", fmt.Sprintf("%s is a bridge: write kind: bridge", c.Adapter), "")
+	}
 	allowed := moreAddresses[c.Adapter]
 	for _, name := range slices.Sorted(maps.Keys(c.Addresses)) {
 		at := path + ".addresses." + name
@@ -128,7 +132,7 @@ func (d *decoder) checkContract(p *Plan, path string, x Dependency) {
 			c.Addresses[name] = meant
 		}
 		switch {
-		case slices.Contains(allowed, name) || c.Adapter == "":
+		case slices.Contains(allowed, name) || c.Adapter == "" || bridge:
 		case len(allowed) == 0:
 			d.faultAt(at, fmt.Sprintf("%s is told of no address but its own", c.Adapter), "")
 		default:

@@ -334,7 +334,7 @@ func completeStep(p *Plan, s *Step) {
 			fill(&s.Communicate.After, Duration(5*time.Minute))
 		}
 	case "exit":
-		completeExit(s)
+		completeExit(p, s)
 	case "withdraw":
 		fill(&s.Timeout, Duration(24*time.Hour))
 	case "manual":
@@ -369,7 +369,10 @@ func completeStep(p *Plan, s *Step) {
 	}
 }
 
-func completeExit(s *Step) {
+func completeExit(p *Plan, s *Step) {
+	if c, ok := p.Crossing(*s.Exit); ok && c.Home {
+		fill(&s.Timeout, Duration(15*24*time.Hour)) // a week in which it can be challenged, and a week for people to do what is left
+	}
 	fill(&s.Timeout, Duration(24*time.Hour))
 	fill(&s.Exit.To, s.Exit.Account)
 	fill(&s.Exit.Via, "owners")

@@ -46,7 +46,8 @@ type ExitOrder struct {
 	Receiver string    `json:"receiver"` // address of the account that receives
 	Tokens   []Token   `json:"tokens"`   // all that the plan registers on the chain, those of assets and into among them
 	Contract *Contract `json:"contract,omitempty"`
-	Exchange *Contract `json:"exchange,omitempty"` // that a swap goes through
+	Exchange *Contract `json:"exchange,omitempty"` // that a swap or a bridge goes through
+	Beyond   *Beyond   `json:"beyond,omitempty"`   // where a bridge leads; nil for what stays on the chain
 	Keys     *KeyOrder `json:"keys,omitempty"`     // what is done against a key that is stolen
 	Module   string    `json:"module,omitempty"`   // of via: role
 	Role     string    `json:"role,omitempty"`
@@ -75,7 +76,13 @@ func (p *Plan) ExitOrder(e Exit) (ExitOrder, error) {
 		return o, fmt.Errorf("the plan no longer has an account %q with an address on a chain", e.Account)
 	}
 	to, _ := p.Account(e.To)
-	if to.Chain != a.Chain || to.Address == "" {
+	var err error
+	switch {
+	case e.Bridges():
+		if o.Beyond, err = p.beyond(e, a, to); err != nil {
+			return o, err
+		}
+	case to.Chain != a.Chain || to.Address == "":
 		return o, fmt.Errorf("the plan no longer has an account %q with an address on %s", e.To, a.Chain)
 	}
 	o.Chain, o.ChainID, o.Wallet, o.Receiver, o.Tokens = chain.Name, chain.Chain.ID, a.Address, to.Address, p.Tokens(chain.Name)
@@ -115,6 +122,9 @@ func (p *Plan) ExitOrder(e Exit) (ExitOrder, error) {
 	for _, x := range p.Dependencies {
 		if c := x.Contract; c != nil && c.Chain == chain.Name {
 			o.Known[c.Address] = x.Name
+			if slices.Contains(bridges, c.Adapter) {
+				continue // the addresses it is told of are on the other chain
+			}
 			for what, address := range c.Addresses {
 				o.Known[address] = x.Name + " " + what
 			}

@@ -31,12 +31,14 @@ type Chain struct {
 // Contract is what a protocol, an oracle or a bridge is on a chain. Addresses are public; each is compared with its checksum.
 type Contract struct {
 	// Adapter is the kind of contract, by which lifeboat knows how to read it and how to leave it.
-	Adapter string `json:"adapter" plan:"required,of=aave-v3|compound-v3|uniswap-v2|uniswap-v3|erc-4626|lido|chainlink|governor|timelock|safe|token|proxy"`
+	Adapter string `json:"adapter" plan:"required,of=aave-v3|compound-v3|uniswap-v2|uniswap-v3|erc-4626|lido|op-bridge|chainlink|governor|timelock|safe|token|proxy"`
 	Chain   string `json:"chain" plan:"required,to=chain"` // the dependency of kind chain that it lives on
-	// Address of the contract: aave-v3 the Pool, compound-v3 the Comet, uniswap-v2 the pair, uniswap-v3 the position manager, lido stETH.
+	// Address of the contract: aave-v3 the Pool, compound-v3 the Comet, uniswap-v2 the pair, uniswap-v3 the position manager, lido stETH,
+	// op-bridge the L1StandardBridge, or on the rollup itself the L2StandardBridge at 0x4200000000000000000000000000000000000010.
 	Address string `json:"address" plan:"required,address"`
 	// Addresses are those of more contracts that an adapter asks for: {router: "0x…"} for uniswap-v2 and uniswap-v3, where it is
-	// SwapRouter or SwapRouter02.
+	// SwapRouter or SwapRouter02; for op-bridge what a symbol is on the other side, {USDC: "0x…"}, where the plan's own token of that
+	// symbol there is another one.
 	Addresses map[string]string `json:"addresses,omitempty"`
 	// Prices is the symbol whose price the contract says, in dollars for chainlink, by its pool for uniswap-v2 and uniswap-v3.
 	Prices string `json:"prices,omitempty" plan:"to=symbol"`
@@ -85,17 +87,18 @@ type Exit struct {
 	// queue has finished.
 	// Against a key that is stolen: replace-owner puts a spare key in an owner's place, revoke-role locks the bot out of its module,
 	// disable-module takes the module from the Safe.
-	Do []string `json:"do" plan:"required,of=withdraw|repay|unwind|remove-liquidity|swap|revoke|unstake|claim|transfer|replace-owner|revoke-role|disable-module"`
+	Do []string `json:"do" plan:"required,of=withdraw|repay|unwind|remove-liquidity|swap|revoke|unstake|claim|transfer|bridge|replace-owner|revoke-role|disable-module"`
 	// Assets are the symbols that it is done with; all that the account has in the protocol when absent.
 	Assets []string `json:"assets,omitempty" plan:"to=symbol"`
 	// Amount of the one asset; all when neither amount nor fraction is written.
 	Amount   decimal.Decimal `json:"amount,omitzero"`
 	Fraction Ratio           `json:"fraction,omitempty"`              // of what the account has of each asset
 	Into     string          `json:"into,omitempty" plan:"to=symbol"` // what a swap brings
-	// Through is the exchange that a swap goes through, or at which an unwind sells: a dependency with a contract. For a swap the
-	// protocol when absent; an unwind without it repays with what is there.
+	// Through is the exchange that a swap goes through, or at which an unwind sells, or the bridge: a dependency with a contract. For a
+	// swap or a bridge the protocol when absent; an unwind without it repays with what is there.
 	Through string `json:"through,omitempty" plan:"to=contract"`
-	// To is the account that receives; the same account when absent. Only an account of the plan, at the address that stands there.
+	// To is the account that receives; the same account when absent. Only an account of the plan, at the address that stands there;
+	// over a bridge one on the chain where it leads.
 	To string `json:"to,omitempty" plan:"to=account"`
 	// MaxSlippage is how much less than the oracle's price a swap, an unwind's sale or a removal of liquidity may bring; 1% when absent.
 	MaxSlippage Ratio `json:"max_slippage,omitempty"`

@@ -149,7 +149,7 @@ func TestExitOrder(t *testing.T) {
 	if want := []Token{{"ETH", ""}, {"WETH", "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2"}, {"USDC", "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"}}; !slices.Equal(bot.Tokens, want) {
 		t.Errorf("the tokens are %v", bot.Tokens)
 	}
-	if got := slices.Sorted(maps.Values(bot.Known)); !slices.Equal(got, []string{"Lend", "Lend oracle", "Pool", "Pool router", "ether feed"}) {
+	if got := slices.Sorted(maps.Values(bot.Known)); !slices.Equal(got, []string{"Lend", "Lend oracle", "Pool", "Pool router", "ether feed", "to Base"}) {
 		t.Errorf("the contracts are %v", got)
 	}
 	dollars, err := p.ExitOrder(*b.Steps[2].Exit)
