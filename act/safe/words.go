@@ -206,6 +206,9 @@ var verbs = func() map[[4]byte]verb {
 		{contract.Lido.ClaimTo, "claim what the queue has finished of the requests {0}, for {2}"},
 		{contract.New("unwrap(uint256)"), "unwrap {0:this}"},
 
+		{contract.OPBridge.SendERC20, "send {3:0} over the bridge to {2} on the other chain, where it is the token {1}, with {4} gas there and {5}"},
+		{contract.OPBridge.SendETH, "send what is sent with it over the bridge to {0} on the other chain, with {1} gas there and {2}"},
+
 		{addOwner, "make {0} an owner of the Safe and {1} the threshold"},
 		{removeOwner, "take {1} out of the Safe's owners and make {2} the threshold"},
 		{swapOwner, "put {2} in the place of the Safe's owner {1}"},

@@ -29,6 +29,65 @@ var ERC4626 = struct {
 	Withdraw:        New("withdraw(uint256,address,address) (uint256)"),
 }
 
+// OPBridge is either end of the canonical bridge of an OP Stack rollup, L1StandardBridge and L2StandardBridge. The names in capitals
+// are those that every version since Bedrock has.
+var OPBridge = struct {
+	Messenger, Other, Paused, Deposits, SendERC20, SendETH, TakeERC20, TakeETH *Method
+}{
+	Messenger: New("MESSENGER() (address)"),
+	Other:     New("OTHER_BRIDGE() (address)"),
+	Paused:    New("paused() (bool)"),
+	Deposits:  New("deposits(address,address) (uint256)"),
+	SendERC20: New("bridgeERC20To(address,address,address,uint256,uint32,bytes)"),
+	SendETH:   New("bridgeETHTo(address,uint32,bytes)"),
+	TakeERC20: New("finalizeBridgeERC20(address,address,address,address,uint256,bytes)"),
+	TakeETH:   New("finalizeBridgeETH(address,address,uint256,bytes)"),
+}
+
+// OPMessenger carries the messages of that bridge, L1CrossDomainMessenger and L2CrossDomainMessenger.
+var OPMessenger = struct{ Other, Portal, Relay, Relayed, Failed *Method }{
+	Other:   New("OTHER_MESSENGER() (address)"),
+	Portal:  New("PORTAL() (address)"),
+	Relay:   New("relayMessage(uint256,address,address,uint256,uint256,bytes)"),
+	Relayed: New("successfulMessages(bytes32) (bool)"),
+	Failed:  New("failedMessages(bytes32) (bool)"),
+}
+
+// OPPortal is where withdrawals of an OP Stack rollup come out, OptimismPortal since fault proofs (version 3 and later).
+var OPPortal = struct {
+	Finalized, Submitters, Submitter, Proven, Delay, Check, Lockbox, Games, GameType, Prove, Finalize *Method
+}{
+	Finalized:  New("finalizedWithdrawals(bytes32) (bool)"),
+	Submitters: New("numProofSubmitters(bytes32) (uint256)"),
+	Submitter:  New("proofSubmitters(bytes32,uint256) (address)"),
+	Proven:     New("provenWithdrawals(bytes32,address) (address,uint64)"),
+	Delay:      New("proofMaturityDelaySeconds() (uint256)"),
+	Check:      New("checkWithdrawal(bytes32,address)"),
+	Lockbox:    New("ethLockbox() (address)"),
+	Games:      New("disputeGameFactory() (address)"),
+	GameType:   New("respectedGameType() (uint32)"),
+	Prove:      New("proveWithdrawalTransaction((uint256,address,address,uint256,uint256,bytes),uint256,(bytes32,bytes32,bytes32,bytes32),bytes[])"),
+	Finalize:   New("finalizeWithdrawalTransactionExternalProof((uint256,address,address,uint256,uint256,bytes),address)"),
+}
+
+// OPGames are the proposals of a rollup's state, DisputeGameFactory.
+var OPGames = struct{ Count, Latest *Method }{
+	Count:  New("gameCount() (uint256)"),
+	Latest: New("findLatestGames(uint32,uint256,uint256) ((uint256,bytes32,uint64,bytes32,bytes)[])"),
+}
+
+// OPGame is one proposal of a rollup's state.
+var OPGame = struct{ Status *Method }{Status: New("status() (uint8)")}
+
+// OPToken is the token on an OP Stack rollup that stands for one below.
+var OPToken = struct{ Below, Remote, L2Bridge, Bridge, Mint *Method }{
+	Below:    New("l1Token() (address)"),
+	Remote:   New("remoteToken() (address)"),
+	L2Bridge: New("l2Bridge() (address)"),
+	Bridge:   New("bridge() (address)"),
+	Mint:     New("mint(address,uint256)"),
+}
+
 // AavePool is the pool of an Aave v3 market. VirtualBalance is there since v3.1. UserConfig has two bits for each asset, by its
 // number: whether the user owes it, and whether it is collateral.
 var AavePool = struct {

@@ -1,12 +1,15 @@
 package protocol
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/shopspring/decimal"
 
 	"lifeboat/chain"
@@ -26,6 +29,7 @@ const (
 	Unstake         Deed = "unstake"
 	Claim           Deed = "claim" // what a queue has finished with
 	Transfer        Deed = "transfer"
+	Cross           Deed = "bridge" // to another chain
 )
 
 // Ask is one deed. What a field means where it is absent stands beside it.
@@ -82,6 +86,7 @@ var slippageMax = decimal.New(5, -1)
 type Plan struct {
 	Calls []Call
 	Must  []Condition      // what has to be true afterwards
+	Tells []Event          // what contracts have to tell of meanwhile
 	Known []common.Address // contracts of the protocol, to which the calls may send value
 	Notes []string         // what is not done, and why; sentences for people
 	Block chain.Block      // at which the state was read
@@ -112,6 +117,21 @@ type Condition struct {
 	Compare Compare
 	Want    *big.Int
 	Words   string
+}
+
+// Event that a contract has to tell of while the calls are carried out, to the last byte.
+type Event struct {
+	Address common.Address
+	Topics  []common.Hash
+	Data    []byte
+	Words   string
+}
+
+// In says whether logs have the event.
+func (e Event) In(logs []types.Log) bool {
+	return slices.ContainsFunc(logs, func(l types.Log) bool {
+		return l.Address == e.Address && slices.Equal(l.Topics, e.Topics) && bytes.Equal(l.Data, e.Data)
+	})
 }
 
 // Holds says whether an answer fulfils the condition, and what it says. An answer that is none is an error.
