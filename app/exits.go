@@ -26,9 +26,10 @@ type Exits struct {
 	Desks map[string]*exit.Desk // :: chain of the plan → the desk there
 	Kits  *exit.Kits            // that were signed beforehand
 
-	plan  *plan.Plan
-	clock lifeboat.Clock
-	scrub func(string) string
+	plan   *plan.Plan
+	chains Chains
+	clock  lifeboat.Clock
+	scrub  func(string) string
 }
 
 // ExitOptions say for whom exits are opened.
@@ -47,7 +48,7 @@ type ExitOptions struct {
 // OpenExits opens a desk for each chain on which the plan has a Safe that acts. The keys that pay for gas are opened now, so that one
 // that is not there is told at the start, and not in the night when it is wanted.
 func OpenExits(ctx context.Context, o ExitOptions) (*Exits, error) {
-	e := &Exits{Desks: map[string]*exit.Desk{}, plan: o.Plan, clock: o.Clock, scrub: o.Vault.Scrub}
+	e := &Exits{Desks: map[string]*exit.Desk{}, plan: o.Plan, chains: o.Chains, clock: o.Clock, scrub: o.Vault.Scrub}
 	unusable := func(what string, err error, next string) error {
 		return &lifeboat.Problem{Reason: "chain-unusable", What: what + ": " + o.Vault.Scrub(err.Error()), Money: "nothing was sent", Next: next, Err: err}
 	}
@@ -149,7 +150,15 @@ func tokensOn(ctx context.Context, p *plan.Plan, name string, c chain.Reader) fu
 
 // Worker performs the tasks of exits.
 func (e *Exits) Worker() *exit.Worker {
-	return &exit.Worker{Desk: func(chain string) *exit.Desk { return e.Desks[chain] }, Sender: e.sender, Oracle: e.Oracle, Kits: e.Kits}
+	return &exit.Worker{Desk: func(chain string) *exit.Desk { return e.Desks[chain] }, Chain: e.chain, Sender: e.sender, Oracle: e.Oracle, Kits: e.Kits}
+}
+
+// chain of the plan, on which there may be no Safe that acts; nil where there is none.
+func (e *Exits) chain(name string) chain.Sender {
+	if c := e.chains[name]; c != nil {
+		return c
+	}
+	return nil
 }
 
 // sender is whose key pays for an account's exits.

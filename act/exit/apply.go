@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"lifeboat"
 	"lifeboat/act/safe"
 	"lifeboat/chain"
@@ -139,8 +141,8 @@ func saysTrue(a chain.Answer) error {
 // verifier reads what was promised at the block that the exit is in.
 func (d *Desk) verifier(p Prepared) func(context.Context, chain.Block) ([]string, error) {
 	return func(ctx context.Context, at chain.Block) (broken []string, err error) {
-		if len(p.Must) == 0 {
-			return nil, nil
+		if broken, err = d.untold(ctx, at, p); err != nil || len(p.Must) == 0 {
+			return broken, err
 		}
 		var queries []chain.Query
 		for _, c := range p.Must {
@@ -160,6 +162,24 @@ func (d *Desk) verifier(p Prepared) func(context.Context, chain.Block) ([]string
 		}
 		return broken, nil
 	}
+}
+
+// untold are the events that no contract told of in the block that the exit is in.
+func (d *Desk) untold(ctx context.Context, at chain.Block, p Prepared) (broken []string, err error) {
+	for _, e := range p.Tells {
+		filter := chain.Filter{Addresses: []common.Address{e.Address}}
+		for _, topic := range e.Topics {
+			filter.Topics = append(filter.Topics, []common.Hash{topic})
+		}
+		logs, err := d.Chain.Logs(ctx, at.Number, at.Number, filter)
+		if err != nil {
+			return nil, err
+		}
+		if !e.In(logs) {
+			broken = append(broken, e.Words+", and it does not")
+		}
+	}
+	return broken, nil
 }
 
 // Receipt is an ending as the flow takes it, with the story of how it came to that.

@@ -95,7 +95,8 @@ type Options struct {
 // Desk plans and applies the exits of one chain. It is safe for concurrent use; the same key is applied once at a time.
 type Desk struct {
 	Options
-	notes keeper
+	notes     keeper
+	crossings crossings
 
 	mu    sync.Mutex
 	locks map[common.Address]chan struct{} // :: sender → held by the exit whose transaction is in no block yet
@@ -114,8 +115,12 @@ func Open(o Options) (*Desk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keep the notes of exits: %w", err)
 	}
+	under, err := openCrossings(filepath.Join(o.Dir, "crossings"))
+	if err != nil {
+		return nil, fmt.Errorf("keep what is between two chains: %w", err)
+	}
 	o.Policy = o.Policy.filled()
-	return &Desk{Options: o, notes: kept, locks: map[common.Address]chan struct{}{}, under: map[lifeboat.Key]bool{}}, nil
+	return &Desk{Options: o, notes: kept, crossings: under, locks: map[common.Address]chan struct{}{}, under: map[lifeboat.Key]bool{}}, nil
 }
 
 func (d *Desk) lock(sender common.Address) chan struct{} {

@@ -179,7 +179,7 @@ func (d *Desk) base(ctx context.Context, token common.Address, amount decimal.De
 // kinds of positions that a deed is about.
 var kinds = map[protocol.Deed][]protocol.Kind{
 	protocol.Withdraw: {protocol.Supply, protocol.Share}, protocol.Repay: {protocol.Debt}, protocol.Unstake: {protocol.Stake},
-	protocol.Swap: {protocol.Wallet}, protocol.Transfer: {protocol.Wallet}, protocol.RemoveLiquidity: {protocol.Liquidity},
+	protocol.Swap: {protocol.Wallet}, protocol.Transfer: {protocol.Wallet}, protocol.Cross: {protocol.Wallet}, protocol.RemoveLiquidity: {protocol.Liquidity},
 }
 
 // share is a fraction of what the Safe has, or owes, of a token.

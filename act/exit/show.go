@@ -66,7 +66,9 @@ func (t tried) outcome() []string {
 		lines[0] = "No node can simulate. It was called without sending and goes through; what is true afterwards could not be tried:"
 	}
 	for _, one := range t.promises {
-		if one.got != nil {
+		if one.event {
+			lines = append(lines, fmt.Sprintf("  %s: it does", one.words))
+		} else if one.got != nil {
 			lines = append(lines, fmt.Sprintf("  %s: it is %s", one.words, one.got))
 		} else {
 			lines = append(lines, fmt.Sprintf("  %s: not tried", one.words))

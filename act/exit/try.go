@@ -30,6 +30,7 @@ type promise struct {
 	words string
 	got   *big.Int // nil when it could not be tried
 	holds bool
+	event bool // that is told or not: got is no number
 }
 
 // A change is a balance of one of our addresses before and after.
@@ -72,7 +73,7 @@ func (d *Desk) try(ctx context.Context, at *chain.Block, p Prepared) (tried, err
 	if err := d.measure(ctx, at, p, calls, flows, &t); err != nil {
 		return t, err
 	}
-	t.promises = p.promised(first[len(calls):], t.changes)
+	t.promises = append(p.promised(first[len(calls):], t.changes), p.told(first[:len(calls)])...)
 	return t, t.refuse(p)
 }
 
@@ -121,6 +122,18 @@ func (p Prepared) promised(outcomes []chain.Outcome, changes []change) (all []pr
 			}
 		}
 		all = append(all, told)
+	}
+	return all
+}
+
+// told holds what contracts have to tell of against what they would.
+func (p Prepared) told(outcomes []chain.Outcome) (all []promise) {
+	var logs []types.Log
+	for _, o := range outcomes {
+		logs = append(logs, o.Logs...)
+	}
+	for _, e := range p.Tells {
+		all = append(all, promise{words: e.Words, got: new(big.Int), holds: e.In(logs), event: true})
 	}
 	return all
 }
@@ -317,6 +330,9 @@ func (t tried) refuse(p Prepared) error {
 		if one.got == nil && !p.Unproven {
 			return fmt.Errorf("it cannot be tried whether this would hold afterwards: %s", one.words)
 		}
+		if one.event && !one.holds {
+			return fmt.Errorf("it would not end as it should: %s, and it would not", one.words)
+		}
 		if one.got != nil && !one.holds {
 			return fmt.Errorf("it would not end as it should: %s, and it would be %s", one.words, one.got)
 		}
@@ -332,6 +348,9 @@ func (d *Desk) call(ctx context.Context, at *chain.Block, p Prepared) (tried, er
 	t := tried{gas: blindGas}
 	for _, c := range p.Must {
 		t.promises = append(t.promises, promise{words: c.Words})
+	}
+	for _, e := range p.Tells {
+		t.promises = append(t.promises, promise{words: e.Words})
 	}
 	query := chain.Query{What: chain.Call, To: p.Tx.To, Data: p.Tx.Data, From: p.Tx.Safe}
 	batch := p.Role == nil && p.Tx.Operation == safe.DelegateCall

@@ -14,6 +14,7 @@ import (
 
 	"lifeboat"
 	"lifeboat/act/task"
+	"lifeboat/chain"
 	"lifeboat/chain/protocol"
 	"lifeboat/plan"
 )
@@ -31,6 +32,10 @@ type Worker struct {
 	Oracle func(chain string) protocol.Oracle
 	// Kits that were signed beforehand; nil where there are none.
 	Kits *Kits
+	// Chain is the way to a chain on which nothing is sent and something arrives, by its name in the plan; nil where there is none.
+	Chain func(chain string) chain.Sender
+	// Poll is how often a chain is looked at on which something is to arrive; 10 s.
+	Poll time.Duration
 	// Batch is the contract that makes one transaction of many calls, where it is not Safe's own.
 	Batch common.Address
 }
@@ -77,8 +82,16 @@ func (w *Worker) Prepare(key lifeboat.Key, t lifeboat.Task) (task.Work, error) {
 	if err != nil {
 		return task.Work{}, err
 	}
-	return task.Work{Limit: limitOf(s, applyLimit), Do: func(ctx context.Context, progress task.Progress) lifeboat.Receipt {
-		return w.apply(ctx, desk, key, p, s.Via == "presigned", t.Consent)
+	limit := applyLimit
+	if s.Beyond != nil {
+		limit = bridgeLimit
+	}
+	return task.Work{Limit: limitOf(s, limit), Do: func(ctx context.Context, progress task.Progress) lifeboat.Receipt {
+		r, e := w.apply(ctx, desk, key, p, s, t.Consent)
+		if s.Beyond == nil || e == nil || r.Status != lifeboat.Performed {
+			return r
+		}
+		return w.arrive(ctx, desk, key, s.ExitOrder, r, e.Found.Tx, progress)
 	}}, nil
 }
 
@@ -124,7 +137,12 @@ func (w *Worker) Order(ctx context.Context, o plan.ExitOrder) (Order, error) {
 	if w.Oracle != nil {
 		oracle = w.Oracle(o.Chain)
 	}
-	way, err := WayOut(o, d.Symbol, oracle)
+	var way protocol.Exiter
+	if o.Beyond != nil {
+		way, err = w.bridge(ctx, o)
+	} else {
+		way, err = WayOut(o, d.Symbol, oracle)
+	}
 	if err != nil {
 		return Order{}, err
 	}
@@ -158,19 +176,27 @@ func planned(key lifeboat.Key, p Prepared) lifeboat.Receipt {
 
 // apply carries out what was planned, with the signatures that came with the answers or were kept. While the chain cannot be
 // asked it is tried again.
-func (w *Worker) apply(ctx context.Context, d *Desk, key lifeboat.Key, p Prepared, presigned bool, consent []lifeboat.Answer) lifeboat.Receipt {
+func (w *Worker) apply(ctx context.Context, d *Desk, key lifeboat.Key, p Prepared, s step, consent []lifeboat.Answer) (lifeboat.Receipt, *Ending) {
 	for {
-		e, err := w.once(ctx, d, key, p, presigned, consent)
+		err := w.stillOpen(ctx, d, key, s)
+		if err != nil && !unknown(err) {
+			e := d.refused("the bridge would not take it any more: %w", err)
+			return e.Receipt(key, p), e
+		}
+		var e *Ending
 		if err == nil {
-			return e.Receipt(key, p)
+			e, err = w.once(ctx, d, key, p, s.Via == "presigned", consent)
+		}
+		if err == nil {
+			return e.Receipt(key, p), e
 		}
 		if unknown(err) && d.Clock.Sleep(ctx, d.Clock.Now().Add(d.Policy.Poll)) == nil {
 			continue
 		}
 		if errors.Is(err, ErrOpen) || d.mayBeOut(key) {
-			return lifeboat.Receipt{Key: key, Status: lifeboat.Unknown, Lost: true, Why: clause(err) + "; it may still be executed, which the chain will tell"}
+			return lifeboat.Receipt{Key: key, Status: lifeboat.Unknown, Lost: true, Why: clause(err) + "; it may still be executed, which the chain will tell"}, nil
 		}
-		return lifeboat.Receipt{Key: key, Status: lifeboat.NotPerformed, Why: clause(err) + "; nothing was sent", Facts: map[string]string{"failure": "transient"}}
+		return lifeboat.Receipt{Key: key, Status: lifeboat.NotPerformed, Why: clause(err) + "; nothing was sent", Facts: map[string]string{"failure": "transient"}}, nil
 	}
 }
 

@@ -1,6 +1,7 @@
 package play
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -64,7 +65,9 @@ func exitTold(o plan.ExitOrder) string {
 		text += " in " + o.Protocol
 	}
 	text += fmt.Sprintf(", from %s (%s) on %s", o.Account, o.Wallet, o.Chain)
-	if o.To != o.Account {
+	if o.Beyond != nil {
+		text += fmt.Sprintf(" over %s to %s (%s) on %s", cmp.Or(o.Through, o.Protocol), o.To, o.Receiver, o.Beyond.Chain)
+	} else if o.To != o.Account {
 		text += fmt.Sprintf(" to %s (%s)", o.To, o.Receiver)
 	}
 	return text + map[string]string{"owners": ", with the signatures of " + o.By, "role": ", by the bot in the role " + o.Role,

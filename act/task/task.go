@@ -37,10 +37,11 @@ import (
 var Kinds = []string{"http", "exec", "terraform-plan", "terraform-apply", "failover"}
 
 const (
-	atOnceMax = 4              // tasks of our own kinds under way at the same time
-	workMax   = 16             // tasks of workers: they mostly wait for somebody else, and must not hold up a failover
-	tasksMax  = 64             // that are under way or wait for their turn; one more is refused
-	limitMax  = 24 * time.Hour // for one task, whatever its step says
+	atOnceMax = 4                   // tasks of our own kinds under way at the same time
+	workMax   = 16                  // tasks of workers: they mostly wait for somebody else, and must not hold up a failover
+	tasksMax  = 64                  // that are under way or wait for their turn; one more is refused
+	limitMax  = 24 * time.Hour      // for one task, whatever its step says
+	waitMax   = 31 * 24 * time.Hour // for one of a worker's that says so itself: it mostly waits, such as for a withdrawal that can be challenged
 )
 
 // limits are how long a task may take whose step says nothing.
@@ -225,7 +226,11 @@ func (c *Crew) begin(n note, kind string, w Work) {
 	if w.Limit <= 0 {
 		w.Limit = cmp.Or(limits[kind], limitMax)
 	}
-	w.Limit = min(w.Limit, limitMax)
+	longest := limitMax
+	if c.Workers[kind] != nil {
+		longest = waitMax
+	}
+	w.Limit = min(w.Limit, longest)
 	c.under[n.Key] = nil
 	if n.Why != "" {
 		so := n.progress()
