@@ -262,6 +262,10 @@ func TestWords(t *testing.T) {
 			coldSafe + ": swap 5 USDC for at least 0.1 ETH to " + treasury + ", path " + token + " → " + coldSafe + ", until 2026-05-28 20:26:40 UTC"},
 		{Step{To: friend, Data: contract.UniswapV3.Until.Pack(big.NewInt(1780000000), [][]byte{contract.UniswapV3.SwapExactSecond.Pack(usdc, pool, big.NewInt(500), ours, big.NewInt(5e6), big.NewInt(7), new(big.Int))})},
 			coldSafe + ": swap 5 USDC for at least 7 base units of " + pool.Hex() + " (a token that the plan does not know) to " + treasury + ", in the pool whose fee is 500 millionths, until 2026-05-28 20:26:40 UTC"},
+		{Step{To: pool, Data: contract.OPBridge.SendERC20.Pack(usdc, friend, ours, big.NewInt(5e6), uint32(200_000), []byte{})},
+			aave + ": send 5 USDC over the bridge to " + ours.Hex() + " on the other chain, where it is the token " + friend.Hex() + ", with 200000 gas there and no data"},
+		{Step{To: pool, Value: big.NewInt(1e18), Data: contract.OPBridge.SendETH.Pack(ours, uint32(200_000), []byte{})},
+			aave + ": send what is sent with it over the bridge to " + ours.Hex() + " on the other chain, with 200000 gas there and no data, with 1 ETH"},
 		{Step{To: friend, Value: big.NewInt(1), Data: []byte{1, 2, 3, 4}}, "call " + coldSafe + " with data that is not understood: 4 bytes, 0x01020304, Keccak-256 0xa6885b3731702da62e8e4a8f584ac46a7f6822f4e2ba50fba902f67b1588d23b, with 0.000000000000000001 ETH"},
 	} {
 		if got, _ := say(c.step, names); got != c.want {
@@ -297,7 +301,7 @@ func verbOf(name string) *contract.Method {
 func TestEveryVerbSpeaks(t *testing.T) {
 	for _, v := range verbs {
 		signature := v.method.Signature()
-		if strings.Contains(signature, "[]") || strings.Contains(signature, "bytes,") {
+		if strings.Contains(signature, "[]") || strings.Contains(signature, "bytes,") || strings.Contains(signature, "bytes)") {
 			continue // what has no fixed size is not packed as zeros; TestWords has such calls
 		}
 		words := strings.Count(signature, ",") + 1

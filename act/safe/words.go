@@ -158,7 +158,7 @@ func units(amount *big.Int, decimals int) string {
 
 // A verb is a call that is understood. In its words {2} is the third argument, {2:this} an amount of the token that is called,
 // {2:0} an amount of the token that the first argument names, {2:first} and {2:last} one of the first or last token of a path
-// that the next-named argument is: {1:first:2}. The last word after a bar stands for the greatest amount: {1:this|any amount of}.
+// that the next-named argument is: {1:first:2}, and {2:there} an address on another chain, which goes by no name of this one. The last word after a bar stands for the greatest amount: {1:this|any amount of}.
 type verb struct {
 	method *contract.Method
 	words  string
@@ -206,8 +206,8 @@ var verbs = func() map[[4]byte]verb {
 		{contract.Lido.ClaimTo, "claim what the queue has finished of the requests {0}, for {2}"},
 		{contract.New("unwrap(uint256)"), "unwrap {0:this}"},
 
-		{contract.OPBridge.SendERC20, "send {3:0} over the bridge to {2} on the other chain, where it is the token {1}, with {4} gas there and {5}"},
-		{contract.OPBridge.SendETH, "send what is sent with it over the bridge to {0} on the other chain, with {1} gas there and {2}"},
+		{contract.OPBridge.SendERC20, "send {3:0} over the bridge to {2:there} on the other chain, where it is the token {1:there}, with {4} gas there and {5}"},
+		{contract.OPBridge.SendETH, "send what is sent with it over the bridge to {0:there} on the other chain, with {1} gas there and {2}"},
 
 		{addOwner, "make {0} an owner of the Safe and {1} the threshold"},
 		{removeOwner, "take {1} out of the Safe's owners and make {2} the threshold"},
@@ -247,6 +247,8 @@ func (v verb) say(s Step, values []any, n Names) string {
 		switch {
 		case m[2] == "role":
 			return roleName(value.([32]byte))
+		case m[2] == "there": // an address on another chain may be somebody else's than here
+			return value.(common.Address).String()
 		case !isNumber || m[2] == "":
 			return n.value(value)
 		case m[2] == "time":
