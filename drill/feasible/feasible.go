@@ -245,9 +245,7 @@ func (w *walk) takes(s plan.Step) span {
 	case "terraform":
 		return w.approved(s, s.Terraform.By)
 	case "exit":
-		if s.Exit.By != "" {
-			return w.approved(s, s.Exit.By)
-		}
+		return w.exit(s)
 	case "withdraw":
 		return w.approved(s, s.Withdraw.By)
 	case "manual":
@@ -264,6 +262,23 @@ func (w *walk) takes(s plan.Step) span {
 		return span{takes: time.Duration(s.RTO), why: "its share of the budget"}
 	}
 	return span{takes: StepTakes, why: "what a machine's step is taken for"}
+}
+
+// exit is a step that is asked for, where somebody is, and then takes what the chain takes; over a bridge it is done when it has
+// arrived.
+func (w *walk) exit(s plan.Step) span {
+	takes := span{takes: cmp.Or(time.Duration(s.RTO), StepTakes), why: "what a machine's step is taken for"}
+	if s.RTO > 0 {
+		takes.why = "its share of the budget"
+	}
+	if s.Exit.By != "" {
+		takes = w.approved(s, s.Exit.By)
+	}
+	if c, over := w.plan.Crossing(*s.Exit); over {
+		takes.takes += c.Takes
+		takes.why += fmt.Sprintf("; then %s: %s", prose.Span(c.Takes), c.Why)
+	}
+	return takes
 }
 
 // approved is a step that shows what it will do, waits for a yes, and does it.

@@ -3,6 +3,7 @@ package feasible_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -114,5 +115,34 @@ func TestTwoOfThreeAndTheWindow(t *testing.T) {
 	}
 	if slow := feasible.All(p)[0]; slow.Within(84 * time.Minute) {
 		t.Errorf("with slow signers it takes %s", slow.Takes)
+	}
+}
+
+// TestABridgeCounts: what goes over a bridge is out of harm's way when it has arrived.
+func TestABridgeCounts(t *testing.T) {
+	dir := t.TempDir()
+	text, err := os.ReadFile(filepath.Join("..", "..", "plan", "testdata", "onchain", "plan.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "plan.yaml"), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, _, err := plan.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _ := p.Playbook("leave Lend")
+	takes := func(name string) time.Duration {
+		one := b
+		one.Steps = slices.DeleteFunc(slices.Clone(b.Steps), func(s plan.Step) bool { return s.Name != name })
+		return feasible.Of(p, one, nil).Run
+	}
+	home := takes("allowances")
+	if up := takes("to the rollup"); up != home+3*time.Minute {
+		t.Errorf("to the rollup it takes %s, and on the chain %s", up, home)
+	}
+	if down := takes("back again"); down != home+169*time.Hour {
+		t.Errorf("from the rollup it takes %s, and on the chain %s", down, home)
 	}
 }
