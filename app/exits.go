@@ -29,6 +29,7 @@ type Exits struct {
 	plan   *plan.Plan
 	chains Chains
 	clock  lifeboat.Clock
+	dir    string // where it is kept what is on its way
 	scrub  func(string) string
 }
 
@@ -48,7 +49,7 @@ type ExitOptions struct {
 // OpenExits opens a desk for each chain on which the plan has a Safe that acts. The keys that pay for gas are opened now, so that one
 // that is not there is told at the start, and not in the night when it is wanted.
 func OpenExits(ctx context.Context, o ExitOptions) (*Exits, error) {
-	e := &Exits{Desks: map[string]*exit.Desk{}, plan: o.Plan, chains: o.Chains, clock: o.Clock, scrub: o.Vault.Scrub}
+	e := &Exits{Desks: map[string]*exit.Desk{}, plan: o.Plan, chains: o.Chains, clock: o.Clock, dir: o.DataDir, scrub: o.Vault.Scrub}
 	unusable := func(what string, err error, next string) error {
 		return &lifeboat.Problem{Reason: "chain-unusable", What: what + ": " + o.Vault.Scrub(err.Error()), Money: "nothing was sent", Next: next, Err: err}
 	}

@@ -68,7 +68,7 @@ func WayOut(o plan.ExitOrder, coin string, oracle protocol.Oracle) (protocol.Exi
 
 // OrderOf is an exit of the plan as a desk takes it. It reads what cannot be in a plan: how a token counts, and how much a fraction is.
 func (d *Desk) OrderOf(ctx context.Context, o plan.ExitOrder, way protocol.Exiter, sender common.Address) (Order, error) {
-	order := Order{What: told(o), Safe: common.HexToAddress(o.Wallet), Account: o.Account, Way: way, Sender: sender, Urgent: o.Urgent, Own: map[common.Address]string{}}
+	order := Order{What: Told(o), Safe: common.HexToAddress(o.Wallet), Account: o.Account, Way: way, Sender: sender, Urgent: o.Urgent, Own: map[common.Address]string{}}
 	for address, name := range o.Own {
 		order.Own[common.HexToAddress(address)] = name
 	}
@@ -219,8 +219,8 @@ func (d *Desk) share(ctx context.Context, o plan.ExitOrder, do protocol.Deed, to
 	return part, nil
 }
 
-// told is the exit in one phrase. A kit is found by it, so how much of what goes where is in it.
-func told(o plan.ExitOrder) string {
+// Told is the exit in one phrase. A kit is found by it, so how much of what goes where is in it.
+func Told(o plan.ExitOrder) string {
 	text := ""
 	for i, do := range o.Do {
 		switch {

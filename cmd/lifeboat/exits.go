@@ -79,6 +79,9 @@ takes the kit that was prepared for it, which is
   unsigned   only signatures are missing
   stale      it has to be prepared and signed anew
 
+What has left over a bridge and has not arrived is asked of both chains: where
+it is, what comes next, and what anybody can send to bring it further.
+
 Exit code 0 when all are armed, would go through, or have nothing to get out; 6
 when one is stale, unsigned or would fail, or its chain does not answer.`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -183,15 +186,35 @@ func (o exitsOptions) look(c *cobra.Command, args []string, how exitLook) error 
 	if err := c.Context().Err(); err != nil {
 		return err
 	}
+	underway, err := e.Underway(c.Context())
+	if err != nil {
+		return err
+	}
 	if o.asJSON {
-		err = writeJSON(c, map[string]any{"exits": found})
+		told := map[string]any{"exits": found}
+		if len(underway) > 0 {
+			told["underway"] = underway
+		}
+		err = writeJSON(c, told)
 	} else {
 		tellOutlooks(c.OutOrStdout(), found)
+		tellUnderway(c.OutOrStdout(), underway)
 	}
 	if err != nil {
 		return err
 	}
 	return unready(found)
+}
+
+// tellUnderway says where everything is that has left over a bridge.
+func tellUnderway(w io.Writer, all []app.Passage) {
+	for _, x := range all {
+		fmt.Fprintf(w, "on its way since %s: %s, in transaction %s: %s\n", stamp(x.Left), x.What, x.Tx, x.Stage)
+		fmt.Fprintf(w, "      %s\n", x.Words)
+		if x.Call != "" {
+			fmt.Fprintf(w, "      anybody can bring it further for gas: send to %s, with this data and no value:\n      %s\n", x.Where, x.Call)
+		}
+	}
 }
 
 func tellOutlooks(w io.Writer, found []app.Outlook) {
