@@ -38,7 +38,7 @@ type Address struct {
 // Withdrawal is what is sent, and where to.
 type Withdrawal struct {
 	Address
-	Amount decimal.Decimal // that leaves the account, the fee among it
+	Amount decimal.Decimal // that leaves the account, the fee among it unless the terms say otherwise
 }
 
 // Terms of a withdrawal at a venue.
@@ -46,6 +46,8 @@ type Terms struct {
 	Asset string          // as the venue calls the symbol
 	Free  decimal.Decimal // what the account could send
 	Fee   decimal.Decimal // that the venue keeps, out of the amount
+	// FeeOnTop says that the venue takes its fee on top of the amount, and names it only afterwards; Fee is then zero.
+	FeeOnTop bool
 	// Least and Most bound the amount; Most is zero where nothing is said. Step is what it must be a multiple of; zero for any.
 	Least, Most, Step decimal.Decimal
 	Takes             time.Duration // as the venue estimates; zero where it does not

@@ -260,6 +260,8 @@ func (p proposed) against(t venue.Terms) []string {
 		add("%s would leave, and the most at once is %s", amount(p.Amount), amount(t.Most))
 	case t.Step.IsPositive() && !p.Amount.Mod(t.Step).IsZero():
 		add("%s is no multiple of %s", amount(p.Amount), amount(t.Step))
+	case t.FeeOnTop && p.Amount.Equal(t.Free):
+		add("all of %s would leave, and nothing would be there for the fee, which comes on top: withdraw a little less", amount(t.Free))
 	case !p.arrives().IsPositive():
 		add("its fee of %s takes all of it", amount(p.Fee))
 	}
@@ -270,7 +272,7 @@ func (p proposed) against(t venue.Terms) []string {
 func (p proposed) shown(name string, t venue.Terms) string {
 	lines := []string{
 		fmt.Sprintf("%s %s leaves %s at %s, where %s is free.", prose.Grouped(p.Amount.String()), p.Symbol, p.Account, name, prose.Grouped(t.Free.String())),
-		fmt.Sprintf("%s %s of it is the fee, which %s keeps.", prose.Grouped(p.Fee.String()), p.Symbol, name),
+		p.cost(name, t),
 		fmt.Sprintf("%s %s arrives at %s.", prose.Grouped(p.arrives().String()), p.Symbol, p.To),
 		fmt.Sprintf("Address: %s, on the network %s%s.", p.Address, p.Network, prose.After(", with the tag ", p.Tag)),
 	}
@@ -281,6 +283,14 @@ func (p proposed) shown(name string, t venue.Terms) string {
 		lines = append(lines, note+".")
 	}
 	return strings.Join(lines, "\n")
+}
+
+// cost of it to the owner.
+func (p proposed) cost(name string, t venue.Terms) string {
+	if t.FeeOnTop {
+		return fmt.Sprintf("%s takes its fee on top, and names it only once it has taken the withdrawal.", name)
+	}
+	return fmt.Sprintf("%s %s of it is the fee, which %s keeps.", prose.Grouped(p.Fee.String()), p.Symbol, name)
 }
 
 func no(why string, args ...any) lifeboat.Receipt {

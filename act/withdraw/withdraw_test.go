@@ -247,6 +247,12 @@ func TestPlanning(t *testing.T) {
 		"words": {func(b *bench, _ *step) {
 			b.vault.Says.Notes, b.vault.Says.Takes = []string{"The network is busy"}, time.Hour
 		}, []string{"The network is busy.", "it takes 1 h"}, lifeboat.Performed},
+		"a fee on top": {func(b *bench, s *step) {
+			b.vault.Says.Fee, b.vault.Says.FeeOnTop, s.Fraction, s.Amount = decimal.Zero, true, 0, decimal.NewFromInt(2)
+		}, []string{"2 BTC leaves", "Binance takes its fee on top, and names it only once", "2 BTC arrives"}, lifeboat.Performed},
+		"nothing for a fee on top": {func(b *bench, s *step) {
+			b.vault.Says.Fee, b.vault.Says.FeeOnTop, s.Fraction, s.Amount = decimal.Zero, true, 0, decimal.NewFromInt(100)
+		}, []string{"all of 100 BTC would leave, and nothing would be there for the fee"}, lifeboat.NotPerformed},
 		"nothing there": {func(b *bench, _ *step) { b.vault.Says.Free = decimal.Zero }, []string{"Binance would not withdraw it: nothing of BTC is free there"}, lifeboat.NotPerformed},
 		"too much":      {func(_ *bench, s *step) { s.Fraction, s.Amount = 0, decimal.NewFromInt(101) }, []string{"101 BTC would leave, and 100 BTC is free"}, lifeboat.NotPerformed},
 		"too little":    {func(_ *bench, s *step) { s.Fraction, s.Amount = 0, decimal.New(5, -4) }, []string{"the least is 0.001 BTC"}, lifeboat.NotPerformed},

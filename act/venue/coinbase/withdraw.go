@@ -149,8 +149,7 @@ const notOwned = "the address is not in the plan's list of the owner's own"
 // Terms reads what a withdrawal would do. Coinbase has no call that names its fee, its bounds or its list of permitted addresses
 // beforehand; people are told so.
 func (v *Venue) Terms(ctx context.Context, w venue.Withdrawal) (venue.Terms, error) {
-	t := venue.Terms{Asset: v.assetOf(w.Symbol), Notes: []string{
-		"Coinbase takes the fee of the network on top of the amount, and names it only once it has taken the withdrawal",
+	t := venue.Terms{Asset: v.assetOf(w.Symbol), FeeOnTop: true, Notes: []string{
 		"Coinbase does not say whether its list of permitted addresses is switched on; if it is, the address must be on it",
 	}}
 	if !slices.Contains(v.own, w.Address) {
