@@ -157,6 +157,30 @@ func TestCautionsOfChains(t *testing.T) {
 	}
 }
 
+// A token whose address was forgotten would be counted as the chain's own coin.
+func TestTokenWithoutAddressIsNoticed(t *testing.T) {
+	p, _, err := loadText("a.yaml", chains)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if told := p.strangeCoins(); len(told) > 0 {
+		t.Errorf("it says %q", told)
+	}
+	for i, h := range p.Holdings {
+		if h.Symbol == "ETH" && h.Token == "" {
+			p.Holdings[i].Symbol = "ETHFI"
+		}
+	}
+	if told := strings.Join(p.strangeCoins(), "\n"); !strings.Contains(told, `ETHFI in "wallet" has no token, so it is what Ethereum says of its own coin, ETH`) {
+		t.Errorf("it says %q", told)
+	}
+	for symbol, is := range map[string]bool{"ETH": true, "eth": true, "ETH-USD": true, "ETHUSD": true, "ETHUSDT": true, "ETHFI": false, "WETH": false, "": false} {
+		if named(symbol, "ETH") != is {
+			t.Errorf("%q: %t", symbol, !is)
+		}
+	}
+}
+
 // The addresses of both sorts of forms pass the search for keys, as a plan of them has to load.
 func TestDenominationsAreNoKeys(t *testing.T) {
 	const hash = "F663521BF1836B00F5F177680F74BFB9A8B5654A694D0D2BC249E03CF2509013"

@@ -251,7 +251,34 @@ func (p *Plan) chainCautions() []string {
 			all = append(all, fmt.Sprintf("%s in %q is no coin of %s, which will say that there is none: write its token, or put it into another account", h.Symbol, a.Name, a.Chain))
 		}
 	}
+	return append(all, p.strangeCoins()...)
+}
+
+// coins of chains as feeds and exchanges call them, by kind or by an EVM chain's number.
+var coins = map[string][]string{Bitcoin: {"BTC", "XBT"}, Solana: {"SOL"}, "1": {"ETH"}, "10": {"ETH"}, "56": {"BNB"}, "100": {"XDAI"},
+	"137": {"POL", "MATIC"}, "8453": {"ETH"}, "42161": {"ETH"}}
+
+// strangeCoins are holdings that would be counted as a chain's own coin and are called otherwise: most often a token without its address.
+func (p *Plan) strangeCoins() (all []string) {
+	for _, a := range p.AccountsOnChains() {
+		x, _ := p.Chained(a.Chain)
+		known := coins[x.Chain.Kind]
+		if x.EVM() {
+			known = coins[fmt.Sprint(x.Chain.ID)]
+		}
+		for _, h := range p.Counted(a.Name) {
+			if h.Token == "" && len(known) > 0 && !slices.ContainsFunc(known, func(coin string) bool { return named(h.Symbol, coin) }) {
+				all = append(all, fmt.Sprintf("%s in %q has no token, so it is what %s says of its own coin, %s: if it is a token, write its address", h.Symbol, a.Name, a.Chain, known[0]))
+			}
+		}
+	}
 	return all
+}
+
+// named says that a symbol is a coin's, alone or as a pair with money: ETH, ETH-USD, ETHUSD.
+func named(symbol, coin string) bool {
+	rest, is := strings.CutPrefix(strings.ToUpper(symbol), coin)
+	return is && (rest == "" || strings.ContainsAny(rest[:1], "-/._") || slices.Contains([]string{"USD", "USDT", "USDC", "EUR"}, rest))
 }
 
 // A spot is what may be there once.
