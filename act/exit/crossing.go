@@ -31,7 +31,7 @@ type crossings struct{ dir string }
 
 func openCrossings(dir string) (crossings, error) { return crossings{dir}, durable.Dir(dir) }
 
-func (c crossings) file(key lifeboat.Key) string { return notes{c.dir}.file(key) }
+func (c crossings) file(key lifeboat.Key) string { return notes(c).file(key) }
 
 // write notes one; the first note stays, so that it says when it left.
 func (c crossings) write(x Crossing) error {
