@@ -70,7 +70,7 @@ func openCustodian(ctx context.Context, p *plan.Plan, a plan.Account, opened *ch
 		}
 	}
 	return nil, &lifeboat.Problem{Reason: "chain-unusable", What: fmt.Sprintf("nobody can be asked what %s holds on %s: %s", a.Name, a.Chain, vault.Scrub(err.Error())),
-		Money: "nothing was sent", Next: "mend the account, or chain: of the dependency", Err: err}
+		Money: "nothing was sent", Next: "mend the account, or chain: of the dependency and what it refers to", Err: err}
 }
 
 // evmSource reads what an address holds, or what it has in a protocol.

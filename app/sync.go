@@ -102,7 +102,7 @@ func StatedAccount(p *plan.Plan, name string) (plan.Account, error) {
 		if a.OnChain() {
 			what = fmt.Sprintf("the account %s is on %s, and the plan registers nothing in it that could be asked for", name, a.Chain)
 		}
-		return a, &lifeboat.Problem{Reason: "not-found", What: what, Next: "lifeboat import reads a file of its custodian"}
+		return a, &lifeboat.Problem{Reason: "not-found", What: what, Next: "lifeboat import reads a file of its custodian; a wallet can be asked after once it has chain and address"}
 	}
 	what := fmt.Sprintf("the plan has no account %q", name)
 	if near := prose.Nearest(name, names); near != "" {

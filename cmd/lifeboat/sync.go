@@ -166,7 +166,7 @@ func statedAccounts(p *plan.Plan, names []string) ([]plan.Account, error) {
 		return accounts, nil
 	}
 	if accounts = app.StatedAccounts(p); len(accounts) == 0 {
-		return nil, &lifeboat.Problem{Reason: "not-found", What: "no account of the plan lies at a venue that could be asked", Next: "lifeboat import reads a file of a custodian"}
+		return nil, &lifeboat.Problem{Reason: "not-found", What: "no account of the plan lies at a venue, or on a chain, that could be asked", Next: "lifeboat import reads a file of a custodian"}
 	}
 	return accounts, nil
 }
