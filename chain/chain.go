@@ -5,6 +5,8 @@
 // logs without gaps, simulates what a transaction would do, and broadcasts. A node that lies, lags or is silent costs time, never
 // the truth: what fewer than the quorum say alike is an error, not an answer.
 //
+// What comes into the pools of nodes is told as each of them says it, since no quorum can know it ([Chain.Overhear]).
+//
 // It knows no protocol and no key. What a contract's bytes mean is for chain/contract and chain/protocol; what is signed and
 // sent, and when it is sent again, for act/exit.
 package chain

@@ -33,6 +33,7 @@ type Chain struct {
 	forks  uint64 // makes blocks of another branch other blocks
 	pool   map[common.Address]map[uint64]*types.Transaction
 	heads  map[chan *Block]struct{}
+	news   map[chan *types.Transaction]struct{} // whoever hears what comes into the pool
 
 	state     *state
 	estimates map[common.Address]uint64
@@ -83,7 +84,7 @@ var genesisTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 func New(id uint64) *Chain {
 	c := &Chain{
 		id: id, signer: types.LatestSignerForChainID(new(big.Int).SetUint64(id)),
-		known: map[common.Hash]*Block{}, pool: map[common.Address]map[uint64]*types.Transaction{}, heads: map[chan *Block]struct{}{},
+		known: map[common.Hash]*Block{}, pool: map[common.Address]map[uint64]*types.Transaction{}, heads: map[chan *Block]struct{}{}, news: map[chan *types.Transaction]struct{}{},
 		estimates: map[common.Address]uint64{},
 		state: &state{
 			calls: map[call]Result{}, balances: map[common.Address]*big.Int{}, codes: map[common.Address][]byte{},
@@ -253,6 +254,12 @@ func (c *Chain) add(tx *types.Transaction) common.Address {
 		c.pool[from] = map[uint64]*types.Transaction{}
 	}
 	c.pool[from][tx.Nonce()] = tx
+	for heard := range c.news {
+		select {
+		case heard <- tx:
+		default:
+		}
+	}
 	return from
 }
 
@@ -287,6 +294,19 @@ func (c *Chain) listen() (heard chan *Block, stop func()) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		delete(c.heads, heard)
+	}
+}
+
+// listenPool hears of what comes into the pool.
+func (c *Chain) listenPool() (heard chan *types.Transaction, stop func()) {
+	heard = make(chan *types.Transaction, 4096)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.news[heard] = struct{}{}
+	return heard, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.news, heard)
 	}
 }
 

@@ -326,10 +326,26 @@ func (n *Node) transaction(p params) (any, *failure) {
 		return nil, err
 	}
 	if b, i := n.chain.transaction(hash); b != nil {
-		return json.RawMessage(encode(b.Transactions[i])), nil
+		said := n.chain.spoken(b.Transactions[i])
+		said["blockHash"], said["blockNumber"], said["transactionIndex"] = b.Hash, hexutil.Uint64(b.Header.Number.Uint64()), hexutil.Uint64(i)
+		return said, nil
 	}
 	if tx := n.chain.pooled(hash); tx != nil {
-		return json.RawMessage(encode(tx)), nil
+		return n.chain.spoken(tx), nil
 	}
 	return nil, nil
+}
+
+// spoken is a transaction as nodes tell of it: with its sender, and with no block while it waits.
+func (c *Chain) spoken(tx *types.Transaction) map[string]any {
+	said := map[string]any{"blockHash": nil, "blockNumber": nil, "transactionIndex": nil}
+	if err := json.Unmarshal(encode(tx), &said); err != nil {
+		panic(err)
+	}
+	from, err := types.Sender(c.signer, tx)
+	if err != nil {
+		panic(err)
+	}
+	said["from"] = from
+	return said
 }

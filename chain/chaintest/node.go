@@ -1,6 +1,7 @@
 package chaintest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -38,6 +39,8 @@ type Faults struct {
 	PrunedBelow  uint64 // it does not have older blocks
 	HidesLogs    bool   // it leaves one log of each block out without a word
 	Deaf         bool   // it takes transactions and throws them away
+	HashesOnly   bool   // it tells of the transactions of its pool by their hashes alone, and refuses to tell more
+	NoPool       bool   // it does not tell of its pool
 	// Lie changes results before they are sent: what it returns is encoded instead. nil lies about nothing.
 	Lie func(method string, result any) any
 	// Hold keeps every answer back until it is closed; nil holds nothing.
@@ -252,6 +255,10 @@ func (n *Node) socket(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		var m message
+		if json.Unmarshal(body, &m) == nil && m.Method == "eth_subscribe" && len(m.Params) > 0 && string(m.Params[0]) == `"newPendingTransactions"` {
+			defer n.tellPool(r.Context(), m, connection, write)()
+			continue
+		}
 		if json.Unmarshal(body, &m) != nil || m.Method != "eth_subscribe" || len(m.Params) == 0 || string(m.Params[0]) != `"newHeads"` {
 			write(n.serve(body))
 			continue
@@ -278,6 +285,45 @@ func (n *Node) socket(w http.ResponseWriter, r *http.Request) {
 			}
 		}()
 	}
+}
+
+// tellPool tells of the transactions that come into the pool, whole where that is asked for, as go-ethereum does.
+func (n *Node) tellPool(ctx context.Context, m message, connection *websocket.Conn, write func([]byte)) (stop func()) {
+	n.mu.Lock()
+	n.asked[m.Method+" newPendingTransactions"]++
+	f := n.faults
+	n.mu.Unlock()
+	whole := len(m.Params) > 1 && string(m.Params[1]) == "true"
+	switch {
+	case f.NoPool:
+		write(encode(answer{Version: "2.0", ID: m.ID, Error: &failure{Code: -32601, Message: `no "newPendingTransactions" subscription in eth namespace`}}))
+		return func() {}
+	case f.HashesOnly && len(m.Params) > 1:
+		write(encode(answer{Version: "2.0", ID: m.ID, Error: &failure{Code: -32602, Message: "too many arguments, want at most 1"}}))
+		return func() {}
+	}
+	heard, stop := n.chain.listenPool()
+	const id = "0xc3b33aa549fb9a60e95d21862596617c"
+	write(encode(answer{Version: "2.0", ID: m.ID, Result: id}))
+	go func() {
+		for {
+			select {
+			case tx := <-heard:
+				if n.now().Down {
+					connection.CloseNow()
+					return
+				}
+				var said any = tx.Hash()
+				if whole {
+					said = n.chain.spoken(tx)
+				}
+				write(encode(map[string]any{"jsonrpc": "2.0", "method": "eth_subscription", "params": map[string]any{"subscription": id, "result": said}}))
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return stop
 }
 
 // params of a request, read strictly.
