@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -16,6 +17,9 @@ const (
 	// stalePulse is the same for what is said of the chain itself.
 	stalePulse = time.Minute
 )
+
+// pendingOf is the prefix of the series that say how many transactions wait to be mined that call a contract.
+const pendingOf = "pending."
 
 // FromChain reports a feed of a chain's.
 func (f Feed) FromChain() bool { return f.Chain != "" }
@@ -63,9 +67,12 @@ func (p *Plan) ChainSeries(chain string) []Feed {
 		add(Feed{Series: name + "." + chain, Source: chain, Chain: chain, Level: true, StaleAfter: Duration(stalePulse)})
 	}
 	level("reorg", chain)
-	contracts, tokens := p.ContractsOn(chain), p.TokensOn(chain)
+	contracts, tokens, wanted := p.ContractsOn(chain), p.TokensOn(chain), p.ofPending()
 	for _, x := range contracts {
 		p.contractSeries(x, tokens, level)
+		if series := pendingOf + x.Name; speaks(wanted, series) {
+			add(Feed{Series: series, Source: chain, Chain: chain, Level: true, StaleAfter: Duration(stalePulse)})
+		}
 		if c := x.Contract; c.Prices != "" && p.Portfolio.BaseCurrency == "USD" {
 			stale := max(staleChain, time.Duration(c.Heartbeat)*5/4)
 			add(Feed{Series: c.Prices, Source: x.Name, Chain: chain, StaleAfter: Duration(stale)})
@@ -80,6 +87,27 @@ func (p *Plan) ChainSeries(chain string) []Feed {
 		}
 	}
 	return all
+}
+
+// ofPending are the rules and series of feeds that speak of what waits to be mined. It is heard only where it is asked for: to tell of
+// the transactions to one contract a node has to tell of everybody's.
+func (p *Plan) ofPending() (all []string) {
+	for _, f := range p.Feeds {
+		if f.FromChain() && strings.HasPrefix(f.Series, pendingOf) {
+			all = append(all, f.Series)
+		}
+	}
+	for _, e := range p.Expressions() {
+		if strings.Contains(strings.ToLower(e.Text), pendingOf) {
+			all = append(all, e.Text)
+		}
+	}
+	return all
+}
+
+// speaks reports that one of the texts names a series.
+func speaks(texts []string, series string) bool {
+	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(strings.ToLower(text), strings.ToLower(series)) })
 }
 
 // contractSeries are those of one contract.

@@ -279,7 +279,7 @@ func (p *Plan) oneSource() []string {
 			continue
 		}
 		for _, series := range order {
-			if sources[series] == 1 && speaksOf(t.Condition, series) {
+			if sources[series] == 1 && !strings.HasPrefix(series, pendingOf) && speaksOf(t.Condition, series) {
 				all = append(all, fmt.Sprintf("trigger %q is an emergency and hangs on one source of %s: give %s a second feed and quorum: 2", t.Name, series, series))
 			}
 		}
