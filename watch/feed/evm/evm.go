@@ -8,8 +8,11 @@
 // quorum does not say alike is not told, so that its series go stale and never look calm. Where the source stopped it goes on,
 // by a checkpoint that is saved with the counts; what happened while it was away is counted like anything else.
 //
-// It sends nothing, decides nothing, and believes no single node. Which series there are is for the plan; how a protocol is
-// read, for chain/protocol.
+// What waits to be mined is the one thing that a node says alone: it is heard where the plan asks for it, and only that none of it is
+// mined is the quorum's word.
+//
+// It sends nothing, decides nothing, and believes no single node in anything else. Which series there are is for the plan; how a
+// protocol is read, for chain/protocol.
 package evm
 
 import (
@@ -35,6 +38,8 @@ type Node interface {
 	// Follow tells every block from the checkpoint on, once on each branch, and what a reorganisation takes back.
 	Follow(ctx context.Context, from chain.Checkpoint, filter chain.Filter, step func(chain.Step) error) error
 	Health() []chain.NodeHealth
+	// Overhear tells what comes into the pools of nodes, where transactions wait that are in no block yet.
+	Overhear(ctx context.Context, ear chain.Ear) error
 }
 
 // Config of a source.
@@ -67,6 +72,9 @@ type Source struct {
 	twins    map[lifeboat.Series][]lifeboat.Series // :: series of an account → those of others at its address
 	waiting  map[string]*trail[float64]            // :: its name → a trail from before the last stop, until what it is of is there
 	dollars  map[string]float64                    // :: symbol → what an oracle says at the block in hand
+
+	pool    *pool       // what waits to be mined; nil when the plan asks for none of it
+	cleared common.Hash // the block by which it was cleared of what is mined
 
 	questions   []question
 	turn        int
@@ -116,6 +124,7 @@ func New(config Config) *Source {
 		s.askToken(s.tokens[t.Address])
 	}
 	s.askKeepers()
+	s.pool = s.watchPool()
 	return s
 }
 
@@ -130,6 +139,9 @@ func (s *Source) Run(ctx context.Context, deliver func([]lifeboat.Reading, []err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.pulse(ctx, deliver) })
+	if s.pool != nil {
+		group.Go(func() error { return s.overhear(ctx, deliver) })
+	}
 	group.Go(func() error {
 		if err := s.discover(ctx, deliver); err != nil {
 			return err

@@ -111,6 +111,9 @@ func run(t *testing.T, p *plan.Plan, node Node, file *[]byte) *watch {
 		config.Save = func(content []byte) error { *file = content; return nil }
 	}
 	w.source = New(config)
+	if w.source.pool != nil {
+		w.source.pool.settle = 0
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
