@@ -73,6 +73,12 @@ func (d *Desk) mayBeOut(key lifeboat.Key) bool {
 	return err != nil || n != nil && len(n.Sent) > 0 && n.End == nil
 }
 
+// mayBeBegun says the same of one that was begun, whether it has ended or not.
+func (d *Desk) mayBeBegun(key lifeboat.Key) bool {
+	n, err := d.notes.read(key)
+	return err != nil || begun(n)
+}
+
 func (d *Desk) refused(format string, args ...any) *Ending {
 	return &Ending{At: d.Clock.Now(), Why: fmt.Errorf(format, args...).Error() + "; nothing was sent", Again: true}
 }
