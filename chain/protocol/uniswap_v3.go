@@ -298,9 +298,7 @@ func (u *UniswapV3) Exit(ctx context.Context, r chain.Reader, at *chain.Block, o
 	if err := ask.check(); err != nil {
 		return Plan{}, fmt.Errorf("%s: %w", u.name, err)
 	}
-	switch ask.Do {
-	case RemoveLiquidity, Withdraw:
-	default:
+	if ask.Do != RemoveLiquidity && ask.Do != Withdraw {
 		return Plan{}, fmt.Errorf("%s: positions can be removed, their fees withdrawn, and tokens swapped; it cannot %s", u.name, ask.Do)
 	}
 	if ask.Amount != nil && ask.ID == nil {

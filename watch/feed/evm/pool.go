@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -247,8 +248,8 @@ func (p *pool) readings(source string) (all []lifeboat.Reading) {
 			unsure[series] = unsure[series] || len(q.waiters) < queueMax && !q.full.IsZero() && now.Sub(q.full) < waitsMost
 		}
 	}
-	for series, n := range counts {
-		last := p.told[series]
+	for _, series := range slices.Sorted(maps.Keys(counts)) {
+		n, last := counts[series], p.told[series]
 		if unsure[series] || n == last.Value && now.Sub(last.At) < poolTold {
 			continue
 		}
