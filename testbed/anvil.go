@@ -122,6 +122,10 @@ func (a *anvil) forward(d time.Duration) {
 	a.mine(1)
 }
 
+func (a *anvil) pace(d time.Duration) {
+	a.b.rpc(nil, "anvil_setBlockTimestampInterval", uint64(d/time.Second))
+}
+
 func (a *anvil) reorg(depth int) { a.b.rpc(nil, "anvil_reorg", depth, []any{}) }
 
 func (a *anvil) hold(held bool) {

@@ -21,6 +21,12 @@ func (b *Bed) Forward(d time.Duration) {
 	b.chain.forward(d)
 }
 
+// Pace has each block come so long after the one before it, however long it took to make it. anvil only.
+func (b *Bed) Pace(d time.Duration) {
+	b.t.Helper()
+	b.anvil("the clock goes by itself").pace(d)
+}
+
 // Reorg replaces the last blocks by a branch of empty ones. What was in them is gone.
 func (b *Bed) Reorg(depth int) {
 	b.t.Helper()
