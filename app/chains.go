@@ -38,7 +38,7 @@ func openOne(ctx context.Context, x plan.Dependency, vault *secret.Vault, clock 
 	opened, err := openChain(ctx, x, vault, clock, log)
 	if err != nil {
 		return nil, &lifeboat.Problem{Reason: "chain-unusable", What: fmt.Sprintf("the chain %s cannot be reached: %s", x.Name, vault.Scrub(err.Error())),
-			Money: "nothing was sent", Next: "give it what chain: of the dependency refers to, or mend that", Err: err}
+			Money: "nothing was sent", Next: "give lifeboat that, or have nodes: under chain: of " + x.Name + " name another in the plan", Err: err}
 	}
 	return Chains{x.Name: opened}, nil
 }
