@@ -101,7 +101,7 @@ func TestTheClockGoesOn(t *testing.T) {
 	w.write(treasuryPlan, "CONDITION", clock+" < 60", "VIA", "via: owners, by: signers", "ROLES", "")
 	whale, weth := bed.Whale(), w.aave.WETH
 	w.aave.Supply(whale, w.aave.USDC, testbed.Units(1_000_000, 6))
-	bed.Pace(12 * time.Second) // so that no second passes on the chain while the daemon stops and starts
+	bed.Pace(12 * time.Second)                                       // so that no second passes on the chain while the daemon stops and starts
 	block := func() { w.aave.Borrow(whale, weth, testbed.Ether(1)) } // one WETH less in each
 	says := func(d *app.Daemon, after time.Time) (left float64, at time.Time) {
 		w.until(d, clock, func(s api.Status) bool {

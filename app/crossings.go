@@ -42,7 +42,7 @@ func (e *Exits) Underway(ctx context.Context) ([]Passage, error) {
 func (e *Exits) underway(ctx context.Context, x exit.Crossing) (all []Passage) {
 	ctx, cancel := context.WithTimeout(ctx, outlookMax)
 	defer cancel()
-	p := Passage{What: exit.Told(x.Order) + ", from " + x.Order.Chain + " to " + x.Order.Beyond.Chain, Left: x.At, Tx: x.Tx.Hex()}
+	p := Passage{What: x.Order.Told() + ", from " + x.Order.Chain + " to " + x.Order.Beyond.Chain, Left: x.At, Tx: x.Tx.Hex()}
 	stands, err := e.Worker().Passages(ctx, x.Order, x.Tx)
 	if err != nil {
 		p.Stage, p.Words = UnknownStage, e.scrub(err.Error())

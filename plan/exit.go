@@ -133,6 +133,45 @@ func (p *Plan) ExitOrder(e Exit) (ExitOrder, error) {
 	return o, nil
 }
 
+// Told is the exit in one phrase. A kit is found by it, so how much of what goes where is in it, and no
+// word of it changes lightly: an exit that was presigned would have to be signed again.
+func (o ExitOrder) Told() string {
+	text := ""
+	for i, do := range o.Do {
+		switch {
+		case i > 0 && i == len(o.Do)-1:
+			text += " and "
+		case i > 0:
+			text += ", "
+		}
+		text += do
+	}
+	switch {
+	case o.Key != "":
+		return text + fmt.Sprintf(", %s (%s) by %s (%s)", o.Key, o.Keys.Owner, o.Spare, o.Keys.Spare)
+	case o.Amount.IsPositive():
+		text += " " + o.Amount.String()
+	case o.Fraction > 0 && o.Fraction < 1:
+		text += fmt.Sprintf(" %s of", o.Fraction)
+	}
+	for i, symbol := range o.Assets {
+		text += map[bool]string{true: " ", false: ", "}[i == 0] + symbol
+	}
+	if o.Into != "" {
+		text += " into " + o.Into
+	}
+	if o.Protocol != "" {
+		text += " in " + o.Protocol
+	}
+	if o.Through != "" {
+		text += " through " + o.Through
+	}
+	if o.To != "" && o.To != o.Account {
+		text += " to " + o.To
+	}
+	return text
+}
+
 // Wallets with which a person signs.
 func (p *Plan) Wallets(person string) []common.Address {
 	one, _ := find(p.People, func(q Person) bool { return q.Name == person })

@@ -68,7 +68,7 @@ func WayOut(o plan.ExitOrder, coin string, oracle protocol.Oracle) (protocol.Exi
 
 // OrderOf is an exit of the plan as a desk takes it. It reads what cannot be in a plan: how a token counts, and how much a fraction is.
 func (d *Desk) OrderOf(ctx context.Context, o plan.ExitOrder, way protocol.Exiter, sender common.Address) (Order, error) {
-	order := Order{What: Told(o), Safe: common.HexToAddress(o.Wallet), Account: o.Account, Way: way, Sender: sender, Urgent: o.Urgent, Own: map[common.Address]string{}}
+	order := Order{What: o.Told(), Safe: common.HexToAddress(o.Wallet), Account: o.Account, Way: way, Sender: sender, Urgent: o.Urgent, Own: map[common.Address]string{}}
 	for address, name := range o.Own {
 		order.Own[common.HexToAddress(address)] = name
 	}
@@ -217,44 +217,6 @@ func (d *Desk) share(ctx context.Context, o plan.ExitOrder, do protocol.Deed, to
 		return nil, protocol.ErrNothingToDo
 	}
 	return part, nil
-}
-
-// Told is the exit in one phrase. A kit is found by it, so how much of what goes where is in it.
-func Told(o plan.ExitOrder) string {
-	text := ""
-	for i, do := range o.Do {
-		switch {
-		case i > 0 && i == len(o.Do)-1:
-			text += " and "
-		case i > 0:
-			text += ", "
-		}
-		text += do
-	}
-	switch {
-	case o.Key != "":
-		return text + fmt.Sprintf(", %s (%s) by %s (%s)", o.Key, o.Keys.Owner, o.Spare, o.Keys.Spare)
-	case o.Amount.IsPositive():
-		text += " " + o.Amount.String()
-	case o.Fraction > 0 && o.Fraction < 1:
-		text += fmt.Sprintf(" %s of", o.Fraction)
-	}
-	for i, symbol := range o.Assets {
-		text += map[bool]string{true: " ", false: ", "}[i == 0] + symbol
-	}
-	if o.Into != "" {
-		text += " into " + o.Into
-	}
-	if o.Protocol != "" {
-		text += " in " + o.Protocol
-	}
-	if o.Through != "" {
-		text += " through " + o.Through
-	}
-	if o.To != "" && o.To != o.Account {
-		text += " to " + o.To
-	}
-	return text
 }
 
 // Signatures are those that owners' wallets gave, as a Safe takes them. What is no signature of an owner is told.

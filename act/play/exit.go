@@ -1,11 +1,8 @@
 package play
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"lifeboat/plan"
@@ -45,40 +42,15 @@ func exitSpec(e plan.Exit) func(pinned) (json.RawMessage, error) {
 	}
 }
 
-// exitTold is an exit in one phrase: repay and withdraw USDC in Lend, from vault on Ethereum, by its owners' signatures.
+// exitTold is an exit in one phrase, with the addresses: repay and withdraw USDC in Lend, from vault (0x…) on Ethereum, with the
+// signatures of its owners.
 func exitTold(o plan.ExitOrder) string {
-	text := prettyList(o.Do)
-	switch {
-	case o.Key != "":
-		text += fmt.Sprintf(", %s (%s) by %s (%s)", o.Key, o.Keys.Owner, o.Spare, o.Keys.Spare)
-	case o.Amount.IsPositive():
-		text += fmt.Sprintf(" %s %s", o.Amount, list(o.Assets))
-	case o.Fraction > 0 && len(o.Assets) > 0:
-		text += fmt.Sprintf(" %s of %s", o.Fraction, list(o.Assets))
-	case len(o.Assets) > 0:
-		text += " all " + list(o.Assets)
-	}
-	if o.Into != "" {
-		text += " into " + o.Into
-	}
-	if o.Protocol != "" {
-		text += " in " + o.Protocol
-	}
-	text += fmt.Sprintf(", from %s (%s) on %s", o.Account, o.Wallet, o.Chain)
+	text := fmt.Sprintf("%s, from %s (%s) on %s", o.Told(), o.Account, o.Wallet, o.Chain)
 	if o.Beyond != nil {
-		text += fmt.Sprintf(" over %s to %s (%s) on %s", cmp.Or(o.Through, o.Protocol), o.To, o.Receiver, o.Beyond.Chain)
+		text += fmt.Sprintf(", received at %s on %s", o.Receiver, o.Beyond.Chain)
 	} else if o.To != o.Account {
-		text += fmt.Sprintf(" to %s (%s)", o.To, o.Receiver)
+		text += ", received at " + o.Receiver
 	}
 	return text + map[string]string{"owners": ", with the signatures of " + o.By, "role": ", by the bot in the role " + o.Role,
 		"presigned": ", as its owners presigned it"}[o.Via]
-}
-
-// prettyList is a, b and c.
-func prettyList(words []string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	last := len(words) - 1
-	return strings.Join(slices.Clone(words[:last]), ", ") + " and " + words[last]
 }
