@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"golang.org/x/sync/errgroup"
 
 	"lifeboat"
@@ -111,6 +112,10 @@ func (d *Daemon) chainSource(name string) *evm.Source {
 			return content, err
 		},
 		Save: func(content []byte) error { return durable.Write(file, content) },
+		Ours: func(hash common.Hash) bool {
+			desk := d.exits.Desks[name]
+			return desk != nil && desk.Signed(hash)
+		},
 	})
 }
 

@@ -1,7 +1,9 @@
 package chain
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +22,7 @@ type Waiting struct {
 	From  common.Address
 	To    common.Address // zero where it makes a contract
 	Nonce uint64
+	Asks  [4]byte // the selector of the method that it calls; zero where it calls none
 }
 
 // Ear takes what nodes say of their pools. Its methods are called by several nodes at once, and have to be quick.
@@ -82,20 +85,37 @@ func (n *notice) UnmarshalJSON(data []byte) error {
 		From  *common.Address `json:"from"`
 		To    *common.Address `json:"to"`
 		Nonce *hexutil.Uint64 `json:"nonce"`
+		Input *asks           `json:"input"`
 		Block *common.Hash    `json:"blockHash"`
 	}
 	if err := json.Unmarshal(data, &said); err != nil {
 		return err
 	}
-	if said.Hash == nil || said.From == nil || said.Nonce == nil {
+	if said.Hash == nil || said.From == nil || said.Nonce == nil || said.Input == nil {
 		return errMalformed
 	}
-	n.Hash, n.From, n.Nonce, n.whole = *said.Hash, *said.From, uint64(*said.Nonce), true
+	n.Hash, n.From, n.Nonce, n.Asks, n.whole = *said.Hash, *said.From, uint64(*said.Nonce), *said.Input, true
 	n.mined = said.Block != nil && *said.Block != (common.Hash{})
 	if said.To != nil {
 		n.To = *said.To
 	}
 	return nil
+}
+
+// asks reads the selector of a calldata and leaves the rest, which may be long.
+type asks [4]byte
+
+func (a *asks) UnmarshalText(text []byte) error {
+	digits, said := bytes.CutPrefix(text, []byte("0x"))
+	if !said {
+		return errMalformed
+	}
+	*a = asks{}
+	if len(digits) < 2*len(a) {
+		return nil
+	}
+	_, err := hex.Decode(a[:], digits[:2*len(a)])
+	return err
 }
 
 const (

@@ -21,6 +21,10 @@ func FuzzNotice(f *testing.F) {
 		strings.Replace(aWaiting, `"blockHash":null`, `"blockHash":"0xbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"`, 1),
 		strings.Replace(aWaiting, `"to":"0x2222222222222222222222222222222222222222"`, `"to":null`, 1),
 		strings.Replace(aWaiting, `"nonce":"0x7",`, ``, 1),
+		strings.Replace(aWaiting, `"input":"0x",`, ``, 1),
+		strings.Replace(aWaiting, `"input":"0x"`, `"input":"0x6a761202ff"`, 1),
+		strings.Replace(aWaiting, `"input":"0x"`, `"input":"0x6a7612"`, 1),
+		strings.Replace(aWaiting, `"input":"0x"`, `"input":"6a761202"`, 1),
 		strings.Replace(aWaiting, `"0x7"`, `"0xffffffffffffffff"`, 1),
 		strings.Replace(aWaiting, `"0x7"`, `"0x10000000000000000"`, 1),
 		strings.Replace(aWaiting, `"from":"0x11`, `"from":"0x`, 1),
@@ -44,13 +48,20 @@ func FuzzNotice(f *testing.F) {
 			Hash, BlockHash *common.Hash
 			From, To        *common.Address
 			Nonce           *hexutil.Uint64
+			Input           *string
 		}
-		if err := json.Unmarshal(data, &said); err != nil || said.Hash == nil || said.From == nil || said.Nonce == nil {
+		if err := json.Unmarshal(data, &said); err != nil || said.Hash == nil || said.From == nil || said.Nonce == nil || said.Input == nil {
 			t.Fatalf("taken, and it lacks a part: %v", err)
 		}
 		want := notice{Waiting: Waiting{Hash: *said.Hash, From: *said.From, Nonce: uint64(*said.Nonce)}, whole: true, mined: said.BlockHash != nil && *said.BlockHash != (common.Hash{})}
 		if said.To != nil {
 			want.To = *said.To
+		}
+		if len(*said.Input) >= len("0x12345678") {
+			selector, err := hexutil.Decode((*said.Input)[:len("0x12345678")])
+			if err != nil || copy(want.Asks[:], selector) != len(want.Asks) {
+				t.Fatalf("taken, and it asks for %q: %v", *said.Input, err)
+			}
 		}
 		if got != want {
 			t.Fatalf("%+v, want %+v", got, want)

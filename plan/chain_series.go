@@ -18,7 +18,8 @@ const (
 	stalePulse = time.Minute
 )
 
-// pendingOf is the prefix of the series that say how many transactions wait to be mined that call a contract.
+// pendingOf is the prefix of the series that say how many transactions wait to be mined that call a contract, or that an account's keys
+// have signed.
 const pendingOf = "pending."
 
 // FromChain reports a feed of a chain's.
@@ -68,11 +69,14 @@ func (p *Plan) ChainSeries(chain string) []Feed {
 	}
 	level("reorg", chain)
 	contracts, tokens, wanted := p.ContractsOn(chain), p.TokensOn(chain), p.ofPending()
-	for _, x := range contracts {
-		p.contractSeries(x, tokens, level)
-		if series := pendingOf + x.Name; speaks(wanted, series) {
+	pending := func(name string) {
+		if series := pendingOf + name; speaks(wanted, series) {
 			add(Feed{Series: series, Source: chain, Chain: chain, Level: true, StaleAfter: Duration(stalePulse)})
 		}
+	}
+	for _, x := range contracts {
+		p.contractSeries(x, tokens, level)
+		pending(x.Name)
 		if c := x.Contract; c.Prices != "" && p.Portfolio.BaseCurrency == "USD" {
 			stale := max(staleChain, time.Duration(c.Heartbeat)*5/4)
 			add(Feed{Series: c.Prices, Source: x.Name, Chain: chain, StaleAfter: Duration(stale)})
@@ -80,6 +84,7 @@ func (p *Plan) ChainSeries(chain string) []Feed {
 	}
 	for _, a := range p.AccountsOn(chain) {
 		accountSeries(a, contracts, tokens, level)
+		pending(a.Name)
 	}
 	for _, t := range tokens {
 		for _, name := range []string{"supply_jump", "large_transfer", "upgraded", "admin_changed", "paused"} {
@@ -90,7 +95,7 @@ func (p *Plan) ChainSeries(chain string) []Feed {
 }
 
 // ofPending are the rules and series of feeds that speak of what waits to be mined. It is heard only where it is asked for: to tell of
-// the transactions to one contract a node has to tell of everybody's.
+// the transactions of one contract or account a node has to tell of everybody's.
 func (p *Plan) ofPending() (all []string) {
 	for _, f := range p.Feeds {
 		if f.FromChain() && strings.HasPrefix(f.Series, pendingOf) {

@@ -96,6 +96,7 @@ type Options struct {
 type Desk struct {
 	Options
 	notes     keeper
+	signed    *signed
 	crossings crossings
 
 	mu    sync.Mutex
@@ -115,12 +116,16 @@ func Open(o Options) (*Desk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keep the notes of exits: %w", err)
 	}
+	own := &signed{known: map[common.Hash]bool{}}
+	if err := kept.recall(own); err != nil {
+		return nil, fmt.Errorf("look which transactions were signed: %w", err)
+	}
 	under, err := openCrossings(filepath.Join(o.Dir, "crossings"))
 	if err != nil {
 		return nil, fmt.Errorf("keep what is between two chains: %w", err)
 	}
 	o.Policy = o.Policy.filled()
-	return &Desk{Options: o, notes: kept, crossings: under, locks: map[common.Address]chan struct{}{}, under: map[lifeboat.Key]bool{}}, nil
+	return &Desk{Options: o, notes: kept, signed: own, crossings: under, locks: map[common.Address]chan struct{}{}, under: map[lifeboat.Key]bool{}}, nil
 }
 
 func (d *Desk) lock(sender common.Address) chan struct{} {

@@ -121,19 +121,10 @@ func (n notes) file(key lifeboat.Key) string {
 
 // read finds the note of a key; nil when nothing was ever begun under it.
 func (n notes) read(key lifeboat.Key) (*note, error) {
-	file, err := os.Open(n.file(key))
+	read, err := readNote(n.file(key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read the note of an exit: %w", err)
-	}
-	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, noteMax))
-	if err != nil {
-		return nil, fmt.Errorf("read the note of an exit: %w", err)
-	}
-	read, err := parseNote(content)
 	if err == nil && read.Key != key {
 		err = errors.New("it is the note of another exit")
 	}
@@ -141,6 +132,19 @@ func (n notes) read(key lifeboat.Key) (*note, error) {
 		return nil, fmt.Errorf("read the note of exit %s: %w", key, err)
 	}
 	return read, nil
+}
+
+func readNote(name string) (*note, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, noteMax))
+	if err != nil {
+		return nil, err
+	}
+	return parseNote(content)
 }
 
 func parseNote(content []byte) (*note, error) {

@@ -487,6 +487,7 @@ func (s *sending) sign(ctx context.Context, saw seen, nonce, limit uint64, offer
 		s.note.Sent = s.note.Sent[:len(s.note.Sent)-1]
 		return nil, err
 	}
+	s.signed.add(signed.Hash())
 	return nil, nil
 }
 

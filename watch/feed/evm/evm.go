@@ -51,6 +51,9 @@ type Config struct {
 	// Load and Save keep what has to outlast the program; nil keeps nothing, and then it begins anew at the head.
 	Load func() ([]byte, error)
 	Save func(content []byte) error
+	// Ours knows the transactions that lifeboat signed, by their hashes; nil knows of none. It is asked by several goroutines, and has to
+	// be quick.
+	Ours func(common.Hash) bool
 
 	Clock lifeboat.Clock
 	Log   *slog.Logger

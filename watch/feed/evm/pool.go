@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,10 +14,11 @@ import (
 
 	"lifeboat"
 	"lifeboat/chain"
+	"lifeboat/chain/contract"
 )
 
 const (
-	// queueMax is how many transactions to one address are kept; a series that says as many says so many or more.
+	// queueMax is how many transactions are kept for one series; one that says as many says so many or more.
 	queueMax = 64
 	// waitsMost is how long a transaction is kept that no block takes. What waits longer is no notice of what comes next.
 	waitsMost = 10 * time.Minute
@@ -31,6 +33,15 @@ const (
 	poolTold  = 10 * time.Second
 )
 
+// acting are the methods by which somebody lets a Safe do something: with the owners' signatures, as a module that the owners let in, or
+// as an owner who agrees by a transaction instead of a signature. Anybody can call them, and the Safe refuses whom it does not know.
+var acting = [][4]byte{
+	contract.New("execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)").Selector(),
+	contract.New("execTransactionFromModule(address,uint256,bytes,uint8)").Selector(),
+	contract.New("execTransactionFromModuleReturnData(address,uint256,bytes,uint8)").Selector(),
+	contract.New("approveHash(bytes32)").Selector(),
+}
+
 // A turn is a sender's place for one transaction: of all that are made for it, one can be mined.
 type turn struct {
 	from  common.Address
@@ -38,18 +49,20 @@ type turn struct {
 }
 
 type waiter struct {
-	turn
 	hash  common.Hash
+	in    []*queue
 	since time.Time
 	waits bool   // its sender was asked, and it is not mined
 	asked uint64 // round of questions in which that was; 0 for none
 }
 
-// queue of an address that is watched: what waits to call it, oldest first.
+// queue of what waits and counts for one series.
 type queue struct {
-	series  []lifeboat.Series // that count it
-	waiters []waiter
-	full    time.Time // when one was last left out because the queue was full
+	series lifeboat.Series
+	why    string    // what is said of so many
+	own    bool      // it is an account's, and the newest is named
+	n      int       // how many it holds
+	full   time.Time // when one was last left out because it was full
 }
 
 // hearing is how well a node is heard.
@@ -58,51 +71,81 @@ type hearing struct {
 	spoke time.Time // when it last told of a transaction, of whomever
 }
 
-// pool is what waits on a chain for what the plan names. It is each node's word alone, and a node that lies can invent transactions, or
+// pool is what waits on a chain for what the plan names: calls of its contracts, and what is sent with the keys of its accounts or asks
+// its Safes to act. It is each node's word alone, and a node that lies can invent transactions, or
 // call off one that another node tells of; only that none of it is mined is the quorum's word.
 type pool struct {
 	clock  lifeboat.Clock
 	settle time.Duration
+	ours   func(common.Hash) bool // a transaction that lifeboat signed
 
-	mu     sync.Mutex // guards what follows
-	queues map[common.Address]*queue
-	at     map[turn]common.Address // :: a turn that is kept → the address that it waits for
-	heard  map[string]*hearing     // :: node that tells of its pool
-	round  uint64                  // of questions to the senders; each is about a block of its own
-	behind bool                    // not all were asked in this round
-	newer  bool                    // there is a block that none of them was asked about
+	calls, acts, sends map[common.Address][]*queue // :: who is called, what Safe is asked to act, who sends → whose series count it
+
+	mu     sync.Mutex // guards what follows, and what the queues hold
+	queues []*queue   // in the order of their series
+	kept   map[turn]*waiter
+	heard  map[string]*hearing // :: node that tells of its pool
+	round  uint64              // of questions to the senders; each is about a block of its own
+	behind bool                // not all were asked in this round
+	newer  bool                // there is a block that none of them was asked about
 
 	told map[lifeboat.Series]lifeboat.Reading // of the goroutine that tells alone
 }
 
 // watchPool prepares what is counted; nil when the plan asks for none of it.
 func (s *Source) watchPool() *pool {
-	p := &pool{clock: s.Clock, settle: settleUsual, queues: map[common.Address]*queue{}, at: map[turn]common.Address{}, heard: map[string]*hearing{}, round: 1,
-		told: map[lifeboat.Series]lifeboat.Reading{}}
+	p := &pool{clock: s.Clock, settle: settleUsual, ours: s.Ours, calls: map[common.Address][]*queue{}, acts: map[common.Address][]*queue{}, sends: map[common.Address][]*queue{},
+		kept: map[turn]*waiter{}, heard: map[string]*hearing{}, round: 1, told: map[lifeboat.Series]lifeboat.Reading{}}
+	if p.ours == nil {
+		p.ours = func(common.Hash) bool { return false }
+	}
 	for _, c := range s.Contracts {
-		series := "pending." + c.Name
-		if s.levels.find(series, s.Name) < 0 {
-			continue
-		}
-		p.watch(c.Address, lifeboat.Series(series))
-		for _, address := range c.Addresses {
-			p.watch(address, lifeboat.Series(series))
+		if q := s.queue(p, c.Name, "%d of the transactions that wait to be mined call it, as far as nodes are heard"); q != nil {
+			attend(p.calls, c.Address, q)
+			for _, address := range c.Addresses {
+				attend(p.calls, address, q)
+			}
 		}
 	}
+	for _, a := range s.Accounts {
+		why := "%d of the transactions that wait to be mined are signed with its key and not by lifeboat, as far as nodes are heard"
+		if a.Safe {
+			why = "%d of the transactions that wait to be mined ask it to act or are signed with a key that pays its gas, and not by lifeboat, as far as nodes are heard"
+		}
+		q := s.queue(p, a.Name, why)
+		if q == nil {
+			continue
+		}
+		if q.own = true; !a.Safe {
+			attend(p.sends, a.Address, q)
+			continue
+		}
+		attend(p.acts, a.Address, q)
+		for _, payer := range a.Payers {
+			attend(p.sends, payer, q)
+		}
+	}
+	slices.SortFunc(p.queues, func(x, y *queue) int { return strings.Compare(string(x.series), string(y.series)) })
 	if len(p.queues) == 0 {
 		return nil
 	}
 	return p
 }
 
-func (p *pool) watch(address common.Address, series lifeboat.Series) {
-	q := p.queues[address]
-	if q == nil {
-		q = &queue{}
-		p.queues[address] = q
+// queue of what the plan calls so, where it asks for one.
+func (s *Source) queue(p *pool, name, why string) *queue {
+	series := "pending." + name
+	if s.levels.find(series, s.Name) < 0 {
+		return nil
 	}
-	if !slices.Contains(q.series, series) {
-		q.series = append(q.series, series)
+	q := &queue{series: lifeboat.Series(series), why: why}
+	p.queues = append(p.queues, q)
+	return q
+}
+
+func attend(of map[common.Address][]*queue, address common.Address, q *queue) {
+	if address != (common.Address{}) && !slices.Contains(of[address], q) {
+		of[address] = append(of[address], q)
 	}
 }
 
@@ -128,6 +171,7 @@ func (p *pool) Missed(node string, _ int) {
 
 // Waits notes a transaction, in the place of one that it replaces. It allocates nothing for those that concern nobody.
 func (p *pool) Waits(node string, tx chain.Waiting) {
+	called, asked, sent := p.concerns(tx)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.clock.Now()
@@ -135,46 +179,70 @@ func (p *pool) Waits(node string, tx chain.Waiting) {
 		h.spoke = now
 	}
 	of := turn{tx.From, tx.Nonce}
-	q := p.queues[tx.To]
-	before, kept := p.at[of]
-	if kept && !p.replace(before, of, tx) || q == nil {
+	w := p.kept[of]
+	switch {
+	case w != nil && w.hash == tx.Hash:
+		return // said by another node
+	case w != nil:
+		w.leave()
+	case len(called)+len(asked)+len(sent) == 0:
 		return
+	default:
+		w = &waiter{}
 	}
-	if len(q.waiters) >= queueMax {
-		q.full = now
-		return
+	w.hash, w.since = tx.Hash, now
+	for _, queues := range [...][]*queue{called, asked, sent} {
+		for _, q := range queues {
+			w.join(q, now)
+		}
 	}
-	q.waiters = append(q.waiters, waiter{turn: of, hash: tx.Hash, since: now})
-	p.at[of] = tx.To
+	if p.kept[of] = w; len(w.in) == 0 {
+		delete(p.kept, of)
+	}
 }
 
-// replace what waits at the same turn; false when that is the same transaction, said by another node, or one to the same address.
-func (p *pool) replace(at common.Address, of turn, tx chain.Waiting) (gone bool) {
-	q := p.queues[at]
-	i := slices.IndexFunc(q.waiters, func(w waiter) bool { return w.turn == of })
-	switch {
-	case q.waiters[i].hash == tx.Hash:
-		return false
-	case at == tx.To:
-		q.waiters[i].hash, q.waiters[i].since = tx.Hash, p.clock.Now()
-		return false
+// concerns are the queues of a transaction: of whom it calls, of the Safe that it asks to act, and of who sends it. What lifeboat signed
+// itself concerns no account. It is known by its hash: whoever has stolen a key that pays for gas makes others.
+func (p *pool) concerns(tx chain.Waiting) (called, asked, sent []*queue) {
+	called, sent = p.calls[tx.To], p.sends[tx.From]
+	if slices.Contains(acting, tx.Asks) {
+		asked = p.acts[tx.To]
 	}
-	q.waiters = slices.Delete(q.waiters, i, i+1)
-	delete(p.at, of)
-	return true
+	if len(asked)+len(sent) > 0 && p.ours(tx.Hash) {
+		return called, nil, nil
+	}
+	return called, asked, sent
+}
+
+// join a queue once, if it is not full.
+func (w *waiter) join(q *queue, now time.Time) {
+	switch {
+	case slices.Contains(w.in, q):
+	case q.n >= queueMax:
+		q.full = now
+	default:
+		q.n++
+		w.in = append(w.in, q)
+	}
+}
+
+// leave all queues.
+func (w *waiter) leave() {
+	for _, q := range w.in {
+		q.n--
+	}
+	w.in = w.in[:0]
 }
 
 // keep the waiters that are still of interest, and forget the others.
-func (p *pool) keep(wanted func(waiter) bool) {
-	for _, q := range p.queues {
-		q.waiters = slices.DeleteFunc(q.waiters, func(w waiter) bool {
-			gone := !wanted(w)
-			if gone {
-				delete(p.at, w.turn)
-			}
-			return gone
-		})
-	}
+func (p *pool) keep(wanted func(turn, *waiter) bool) {
+	maps.DeleteFunc(p.kept, func(t turn, w *waiter) bool {
+		gone := !wanted(t, w)
+		if gone {
+			w.leave()
+		}
+		return gone
+	})
 }
 
 // due are the turns whose senders are to be asked: those that never were, and after a new block all, so many at a time. A round is
@@ -183,24 +251,21 @@ func (p *pool) due(block bool) (turns []turn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.clock.Now()
-	p.keep(func(w waiter) bool { return now.Sub(w.since) < waitsMost })
+	p.keep(func(_ turn, w *waiter) bool { return now.Sub(w.since) < waitsMost })
 	if p.newer = p.newer || block; p.newer && !p.behind {
 		p.round++
 		p.newer = false
 	}
 	p.behind = false
-	for _, q := range p.queues {
-		for i := range q.waiters {
-			w := &q.waiters[i]
-			if w.asked == p.round {
-				continue
-			}
-			if p.behind = len(turns) == noncesAtOnce; p.behind {
-				return turns
-			}
-			w.asked = p.round
-			turns = append(turns, w.turn)
+	for t, w := range p.kept {
+		if w.asked == p.round {
+			continue
 		}
+		if p.behind = len(turns) == noncesAtOnce; p.behind {
+			return turns
+		}
+		w.asked = p.round
+		turns = append(turns, t)
 	}
 	return turns
 }
@@ -215,17 +280,11 @@ func (p *pool) mined(turns []turn, sent []chain.Answer) {
 			next[t] = number(sent[i].Data[:32])
 		}
 	}
-	p.keep(func(w waiter) bool {
-		n, asked := next[w.turn]
-		return !asked || n <= float64(w.nonce)
+	p.keep(func(t turn, w *waiter) bool {
+		n, asked := next[t]
+		w.waits = w.waits || asked
+		return !asked || n <= float64(t.nonce)
 	})
-	for _, q := range p.queues {
-		for i := range q.waiters {
-			if _, asked := next[q.waiters[i].turn]; asked {
-				q.waiters[i].waits = true
-			}
-		}
-	}
 }
 
 // readings of how many wait, as far as it is known: those that have changed, and those that were not told for a while.
@@ -236,28 +295,32 @@ func (p *pool) readings(source string) (all []lifeboat.Reading) {
 	if !p.known(now) {
 		return nil
 	}
-	counts, unsure := map[lifeboat.Series]float64{}, map[lifeboat.Series]bool{}
-	for _, q := range p.queues {
-		n := 0.0
-		for _, w := range q.waiters {
-			n += flag(w.waits)
-		}
-		for _, series := range q.series {
-			counts[series] += n
-			// What was left out of a full queue may still wait when those in it are mined.
-			unsure[series] = unsure[series] || len(q.waiters) < queueMax && !q.full.IsZero() && now.Sub(q.full) < waitsMost
+	counts, newest := map[*queue]int{}, map[*queue]*waiter{}
+	for _, w := range p.kept {
+		for _, q := range w.in {
+			if !w.waits {
+				continue
+			}
+			counts[q]++
+			if last := newest[q]; last == nil || w.since.After(last.since) {
+				newest[q] = w
+			}
 		}
 	}
-	for _, series := range slices.Sorted(maps.Keys(counts)) {
-		n, last := counts[series], p.told[series]
-		if unsure[series] || n == last.Value && now.Sub(last.At) < poolTold {
+	for _, q := range p.queues {
+		n, last := counts[q], p.told[q.series]
+		// What was left out of a full queue may still wait when those in it are mined.
+		unsure := q.n < queueMax && !q.full.IsZero() && now.Sub(q.full) < waitsMost
+		if unsure || float64(n) == last.Value && now.Sub(last.At) < poolTold {
 			continue
 		}
-		r := lifeboat.Reading{Series: series, Source: source, Value: n, At: now}
-		if n > last.Value {
-			r.Why = fmt.Sprintf("%.0f of the transactions that wait to be mined call it, as far as nodes are heard", n)
+		r := lifeboat.Reading{Series: q.series, Source: source, Value: float64(n), At: now}
+		if r.Value > last.Value {
+			if r.Why = fmt.Sprintf(q.why, n); q.own {
+				r.Why += "; the last was " + newest[q].hash.Hex()
+			}
 		}
-		p.told[series] = r
+		p.told[q.series] = r
 		all = append(all, r)
 	}
 	return all

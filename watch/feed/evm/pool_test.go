@@ -61,6 +61,25 @@ func (p *pool) sent(block bool, n uint64) int {
 	return asked
 }
 
+// checkPlaces holds the numbers that the queues keep against what is in them.
+func (p *pool) checkPlaces(t *testing.T) {
+	t.Helper()
+	in := map[*queue]int{}
+	for _, w := range p.kept {
+		for _, q := range w.in {
+			in[q]++
+		}
+		if len(w.in) == 0 {
+			t.Error("one is kept that concerns nobody")
+		}
+	}
+	for _, q := range p.queues {
+		if q.n != in[q] {
+			t.Errorf("%s holds %d and says %d", q.series, in[q], q.n)
+		}
+	}
+}
+
 // said is what a series says now, -1 when it says nothing.
 func (p *pool) said(series lifeboat.Series) float64 {
 	clear(p.told)
@@ -145,13 +164,7 @@ func TestWhatWaits(t *testing.T) {
 			if l, v := p.said("pending.Lend"), p.said("pending.Votes"); l != c.lend || v != c.votes {
 				t.Errorf("%v call Lend and %v call Votes, want %v and %v", l, v, c.lend, c.votes)
 			}
-			kept := 0
-			for _, q := range p.queues {
-				kept += len(q.waiters)
-			}
-			if kept != len(p.at) {
-				t.Errorf("%d are kept, and %d turns", kept, len(p.at))
-			}
+			p.checkPlaces(t)
 		})
 	}
 }
@@ -279,7 +292,13 @@ func TestRealPool(t *testing.T) {
 // call of a contract that is signed and not sent.
 func call(t *testing.T, key *ecdsa.PrivateKey, id *big.Int, nonce uint64, to common.Address, gwei int64) *types.Transaction {
 	t.Helper()
-	tx, err := types.SignNewTx(key, types.LatestSignerForChainID(id), &types.DynamicFeeTx{ChainID: id, Nonce: nonce, To: &to, Gas: 200_000,
+	return asking(t, key, id, nonce, to, nil, gwei)
+}
+
+// asking is a call with calldata.
+func asking(t *testing.T, key *ecdsa.PrivateKey, id *big.Int, nonce uint64, to common.Address, data []byte, gwei int64) *types.Transaction {
+	t.Helper()
+	tx, err := types.SignNewTx(key, types.LatestSignerForChainID(id), &types.DynamicFeeTx{ChainID: id, Nonce: nonce, To: &to, Gas: 200_000, Data: data,
 		GasTipCap: big.NewInt(gwei * 1e9), GasFeeCap: big.NewInt(20 * gwei * 1e9)})
 	if err != nil {
 		t.Fatal(err)

@@ -98,7 +98,7 @@ func (w *watch) deliver(readings []lifeboat.Reading, problems []error) {
 }
 
 // run a source of a plan over nodes until the test ends.
-func run(t *testing.T, p *plan.Plan, node Node, file *[]byte) *watch {
+func run(t *testing.T, p *plan.Plan, node Node, file *[]byte, more ...func(*Config)) *watch {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	w := &watch{t: t, last: map[string]lifeboat.Reading{}, changed: make(chan struct{}), feeds: map[string]bool{}}
@@ -109,6 +109,9 @@ func run(t *testing.T, p *plan.Plan, node Node, file *[]byte) *watch {
 	if file != nil {
 		config.Load = func() ([]byte, error) { return *file, nil }
 		config.Save = func(content []byte) error { *file = content; return nil }
+	}
+	for _, set := range more {
+		set(&config)
 	}
 	w.source = New(config)
 	if w.source.pool != nil {
