@@ -20,6 +20,15 @@ const (
 	bySecret = `"https://one.example.org", "env:NODE"`
 )
 
+// pendingSignals are made of what waits, alone or with what the chain says.
+const pendingSignals = `signals:
+  - {name: crowd, expr: pending.Bank + pending.vault}
+  - {name: rush, expr: crowd > 5 OR changed > 0}
+  - {name: the vault and more, expr: pending.vault + crowd}
+  - {name: sure, expr: crowd > 5 AND changed > 0}
+  - {name: changed, expr: upgraded.Lend}
+`
+
 // TestPendingCautions: what waits to be mined is one node's word, and it takes one that pushes.
 func TestPendingCautions(t *testing.T) {
 	alone := `trigger "x" starts Out on what waits to be mined alone`
@@ -34,6 +43,16 @@ func TestPendingCautions(t *testing.T) {
 		"somebody is asked":        {byPush, "condition: pending.Lend > 0, playbook: Out, authority: Ana", ""},
 		"nobody can tell":          {byAsking, "condition: pending.Lend > 0", `pending.Lend has no data: a node by wss:// tells what waits to be mined, and "Ethereum" has none`},
 		"somebody may tell":        {bySecret, "condition: pending.Lend > 0", ""},
+		"of an account":            {byPush, "condition: pending.vault > 0, playbook: Out", alone},
+		"a context like it":        {byPush, "condition: pending.vault > 0, context: crowd > 1, playbook: Out", alone},
+		"a signal":                 {byPush, "condition: crowd > 2, playbook: Out", alone},
+		"a signal of a signal":     {byPush, "condition: Rush, playbook: Out", alone},
+		"a signal in quotes":       {byPush, "condition: \"'the vault and more' > 0\", playbook: Out", alone},
+		"what a signal did":        {byPush, "condition: drawdown(crowd) > 5%, playbook: Out", alone},
+		"two signals":              {byPush, "condition: crowd > 2 AND rush, playbook: Out", alone},
+		"a signal with the chain":  {byPush, "condition: sure, playbook: Out", ""},
+		"a signal of the chain":    {byPush, "condition: crowd > 2 AND changed > 0, playbook: Out", ""},
+		"another name":             {byPush, "condition: upgraded.Lend > 0 AND changed > 0, playbook: Out", ""},
 		"another series":           {byAsking, "condition: upgraded.Lend > 0", ""},
 	}
 	for name, c := range cases {
@@ -43,6 +62,9 @@ func TestPendingCautions(t *testing.T) {
 				tier = ""
 			}
 			text := strings.Replace(pendingHead, "%s", c.nodes, 1) + "triggers: [{name: x" + tier + ", " + c.trigger + "}]\n"
+			if c.nodes == byPush {
+				text += pendingSignals
+			}
 			if strings.Contains(c.trigger, "Out") {
 				text += "playbooks: [{name: Out, steps: [{notify: {text: look}}]}]\n"
 			}
@@ -65,6 +87,8 @@ func TestPendingWhereAsked(t *testing.T) {
 		"a trigger":   {"triggers: [{name: x, tier: 1, condition: PENDING.lend > 0}]\n", "pending.Lend"},
 		"a signal":    {"signals: [{name: crowd, expr: pending.Bank + pending.Lend}]\n", "pending.Lend pending.Bank"},
 		"a playbook":  {"playbooks: [{name: Out, steps: [{verify: {that: pending.Bank < 1}}]}]\n", "pending.Bank"},
+		"an account":  {"triggers: [{name: x, tier: 1, condition: pending.vault > 0}]\n", "pending.vault"},
+		"all":         {"triggers: [{name: x, tier: 1, condition: pending.vault + pending.Lend > 0}]\n", "pending.Lend pending.vault"},
 		"a feed":      {"feeds: [{series: pending.Bank, chain: Ethereum}]\n", "pending.Bank"},
 	}
 	for name, c := range cases {
