@@ -84,6 +84,8 @@ var Reasons = map[Reason]struct {
 		"Mend the channel; lifeboat notify test says which ones really reach somebody."},
 	"feed-down": {Transient, "A source of readings does not answer. Its series go stale and their triggers say so.",
 		"Look at the source; lifeboat keeps asking."},
+	"alerts-forgotten": {Transient, "It is not known which alerts from outside were taken before lifeboat was started, or what is taken now cannot be kept, so that an alert could be taken twice. It was not taken; no money is concerned.",
+		"Sign and send the alert again. Where it cannot be kept, free space or mend the rights of the data directory."},
 	"venue-session": {Transient, "The gateway through which a venue is reached has no session with it: nobody is logged in, the session has ended, or the same user is logged in elsewhere. Nothing was sent, and what is open there is not known until somebody logs in.",
 		"Log in at the gateway in a browser; lifeboat goes on by itself."},
 	"journal-full": {Storage, "The journal could not be written: the disk is full or refuses. What was not written was not done.",

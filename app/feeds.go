@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -82,10 +84,31 @@ func (d *Daemon) openAlerts() error {
 				Money: "nothing was sent", Next: "put the secret where key: of the feed says", Err: err}
 		}
 		s := alert.New(f, []byte(key), d.Clock)
+		s.Recall(d.alertMemory(f))
 		d.alerts[strings.TrimPrefix(f.Series, "alert.")] = s
 		d.streams = append(d.streams, s)
 	}
 	return nil
+}
+
+// alertMemory is a file in the data directory, beside the journal, named by a digest because a series may be named as no file can.
+func (d *Daemon) alertMemory(f plan.Feed) alert.Memory {
+	sum := sha256.Sum256([]byte(f.Series))
+	name := filepath.Join(d.DataDir, fmt.Sprintf("alert-%x.state", sum[:8]))
+	return alert.Memory{
+		Load: func() ([]byte, error) {
+			file, err := os.Open(name)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			defer file.Close()
+			return io.ReadAll(io.LimitReader(file, alert.KeptMax))
+		},
+		Save: func(content []byte) error { return durable.Write(name, content) },
+	}
 }
 
 // Alert takes what somebody outside posted.

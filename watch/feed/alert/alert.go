@@ -4,7 +4,8 @@
 //
 // A [Source] believes a message that is signed, not older than the replay window, and not seen before. It keeps the highest
 // severity for an hour after it was last said, or until the sender says that it is over. A sender's silence is nothing: 0 says
-// only that lifeboat listens.
+// only that lifeboat listens. With a [Memory] a message is not taken twice either when the program was killed in between: what it says
+// is kept before it is answered.
 //
 // It serves no HTTP itself, asks nobody, and acts on nothing that a message says but its severity.
 package alert
@@ -34,6 +35,8 @@ const (
 	seenMax = 10_000
 	// lasts is how long a severity stands after it was last said.
 	lasts = time.Hour
+	// levelMax is the highest severity.
+	levelMax = 3
 )
 
 var (
@@ -41,6 +44,8 @@ var (
 	ErrUnsigned = &lifeboat.Problem{Reason: "denied", What: "the alert is not signed with the secret of its feed, or too old, or was sent before"}
 	// ErrFull says that too many came at once.
 	ErrFull = &lifeboat.Problem{Reason: "feed-down", What: "more alerts come than can be told apart: send it again in five minutes"}
+	// ErrForgotten says that it may have been taken before the start.
+	ErrForgotten = &lifeboat.Problem{Reason: "alerts-forgotten", What: "the alert was sent before lifeboat was started, and may have been taken then: sign and send it again"}
 )
 
 // Source of one series.
@@ -48,10 +53,20 @@ type Source struct {
 	feed   plan.Feed
 	secret []byte
 	clock  lifeboat.Clock
+	memory Memory
 	news   chan struct{}
 
-	mu     sync.Mutex // guards the rest
-	seen   map[string]time.Time
+	mu      sync.Mutex           // guards the rest
+	seen    map[string]time.Time // :: digest of the signature of a message that was taken → until when it could be sent again
+	doubt   time.Time            // what was sent up to then may have been taken
+	alive   time.Time            // when the memory was saved last
+	trouble error                // with the memory, that nobody was told of
+	failing bool                 // it could not be saved the last time
+	standing
+}
+
+// standing is what the messages say together.
+type standing struct {
 	level  float64
 	words  string
 	at     time.Time // when the level was last said
@@ -63,11 +78,18 @@ func New(feed plan.Feed, secret []byte, clock lifeboat.Clock) *Source {
 	return &Source{feed: feed, secret: secret, clock: clock, news: make(chan struct{}, 1), seen: map[string]time.Time{}}
 }
 
-// Seen says what was told last, before Run: it stands for its time, though lifeboat was started again.
+// Seen says what was told last, before Run: it stands for its time, though lifeboat was started again. The memory is saved before
+// anything is told, so that one which is older is not of the lifeboat that told it.
 func (s *Source) Seen(series lifeboat.Series, source string, at time.Time) {
-	if string(series) == s.feed.Series && source == s.feed.Source {
-		s.silent = at.Add(lasts)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if string(series) != s.feed.Series || source != s.feed.Source || !at.After(s.alive) {
+		return
 	}
+	if s.memory.Load != nil {
+		s.forget("there is no file of them here, or an older one than the journal")
+	}
+	s.silent = at.Add(lasts)
 }
 
 // Take a message as it was posted. What is not believed changes nothing.
@@ -75,17 +97,24 @@ func (s *Source) Take(header http.Header, body []byte) error {
 	now := s.clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.believe(header, body, now); err != nil {
+	digest, sent, err := s.believe(header, body, now)
+	if err != nil {
 		return err
 	}
 	level, words, err := parse(body)
 	if err != nil {
 		return err
 	}
+	before := s.standing
 	if level >= s.level || level == 0 || now.Sub(s.at) >= lasts {
 		s.level, s.words, s.at = level, words, now
 	}
-	s.silent = time.Time{}
+	s.silent, s.seen[digest] = time.Time{}, sent.Add(2*replayWindow)
+	if err := s.save(now); err != nil {
+		s.standing = before
+		delete(s.seen, digest)
+		return &lifeboat.Problem{Reason: "alerts-forgotten", What: "the alert cannot be kept, and could be taken twice: send it again later", Err: err}
+	}
 	select {
 	case s.news <- struct{}{}:
 	default:
@@ -96,7 +125,7 @@ func (s *Source) Take(header http.Header, body []byte) error {
 // believe a signature once. The form of lifeboat's own webhooks: Lifeboat-Signature is v1= and the hex HMAC-SHA256 of the
 // timestamp, a full stop and the body. OpenZeppelin Monitor's, since 1.0: X-Signature is that of the body and the timestamp in
 // milliseconds, and X-Timestamp the latter.
-func (s *Source) believe(header http.Header, body []byte, now time.Time) error {
+func (s *Source) believe(header http.Header, body []byte, now time.Time) (digest string, sent time.Time, err error) {
 	stamp, signature := header.Get("Lifeboat-Timestamp"), strings.TrimPrefix(header.Get("Lifeboat-Signature"), "v1=")
 	unit, signed := time.Second, stamp+"."+string(body)
 	if s.feed.Webhook == "openzeppelin" {
@@ -107,26 +136,29 @@ func (s *Source) believe(header http.Header, body []byte, now time.Time) error {
 	mac.Write([]byte(signed))
 	given, err := hex.DecodeString(signature)
 	if err != nil || !hmac.Equal(given, mac.Sum(nil)) {
-		return ErrUnsigned
+		return "", sent, ErrUnsigned
 	}
 	n, err := strconv.ParseInt(stamp, 10, 64)
-	sent := time.Unix(0, 0).Add(time.Duration(n) * unit)
+	sent = time.Unix(0, 0).Add(time.Duration(n) * unit)
 	if err != nil || n < 0 || n > int64(1<<62)/int64(unit) || now.Sub(sent).Abs() > replayWindow {
-		return ErrUnsigned
+		return "", sent, ErrUnsigned
 	}
 	for key, until := range s.seen {
 		if now.After(until) {
 			delete(s.seen, key)
 		}
 	}
-	if _, twice := s.seen[string(given)]; twice {
-		return ErrUnsigned
+	sum := sha256.Sum256(given)
+	digest = string(sum[:])
+	switch _, twice := s.seen[digest]; {
+	case twice:
+		return "", sent, ErrUnsigned
+	case !sent.After(s.doubt):
+		return "", sent, ErrForgotten
+	case len(s.seen) >= seenMax:
+		return "", sent, ErrFull
 	}
-	if len(s.seen) >= seenMax {
-		return ErrFull
-	}
-	s.seen[string(given)] = sent.Add(2 * replayWindow)
-	return nil
+	return digest, sent, nil
 }
 
 // message is what is understood of a body: one alert, or several, as Forta sends them.
@@ -191,25 +223,33 @@ func tame(text string) string {
 func (s *Source) Run(ctx context.Context, deliver func([]lifeboat.Reading, []error)) error {
 	for ctx.Err() == nil {
 		now := s.clock.Now()
-		if r, said := s.reading(now); said {
-			deliver([]lifeboat.Reading{r}, nil)
+		if readings, problems := s.tell(now); len(readings)+len(problems) > 0 {
+			deliver(readings, problems)
 		}
 		s.wait(ctx, now.Add(time.Duration(s.feed.StaleAfter)/3))
 	}
 	return ctx.Err()
 }
 
-func (s *Source) reading(now time.Time) (r lifeboat.Reading, said bool) {
+// tell the level, after it was saved that it is told, and what is wrong with the memory, once.
+func (s *Source) tell(now time.Time) (readings []lifeboat.Reading, problems []error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.trouble != nil {
+		problems, s.trouble = append(problems, s.trouble), nil
+	}
+	err := s.save(now)
+	if err != nil && !s.failing {
+		problems = append(problems, s.unkept(err))
+	}
+	s.failing = err != nil
 	if now.Before(s.silent) {
-		return r, false
+		return nil, problems
 	}
 	if s.level > 0 && now.Sub(s.at) >= lasts {
 		s.level, s.words = 0, ""
 	}
-	r = lifeboat.Reading{Series: lifeboat.Series(s.feed.Series), Source: s.feed.Source, Value: s.level, Why: s.words, At: now}
-	return r, true
+	return []lifeboat.Reading{{Series: lifeboat.Series(s.feed.Series), Source: s.feed.Source, Value: s.level, Why: s.words, At: now}}, problems
 }
 
 // wait for news, or until a time.
