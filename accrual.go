@@ -3,7 +3,7 @@ package lifeboat
 import "github.com/shopspring/decimal"
 
 // A loan with its interest is another number in every block, and what somebody took is another number too. These two limits tell
-// them apart, here and nowhere else.
+// them apart, here and nowhere else. Of a share of a trading pool only the first is used: whose doing a difference is, the share says.
 var (
 	// accrualNoise is how far apart two amounts of what accrues may lie, as a share of the larger, and still be the same one. What is
 	// taken in smaller portions adds up: the book stays where it is until the limit is passed.
@@ -13,16 +13,16 @@ var (
 	accrualMax = decimal.New(1, -2)
 )
 
-// Says reports that the line says this quantity: to the last digit, or, of what accrues, as nearly as two looks at it can.
+// Says reports that the line says this quantity: to the last digit, or, of what accrues or is in a pool, as nearly as two looks at it can.
 func (l StatementLine) Says(quantity decimal.Decimal) bool { return l.near(l.Quantity, quantity) }
 
 // Alike reports that both lines say the same of the same asset. Prices and values do not count: they move all the time.
 func (l StatementLine) Alike(other StatementLine) bool {
-	return l.Symbol == other.Symbol && l.Accrues == other.Accrues && l.Says(other.Quantity) && l.near(l.Free, other.Free)
+	return l.Symbol == other.Symbol && l.Accrues == other.Accrues && l.Share == other.Share && l.Says(other.Quantity) && l.near(l.Free, other.Free)
 }
 
 func (l StatementLine) near(a, b decimal.Decimal) bool {
-	if !l.Accrues {
+	if !l.Accrues && l.Share == "" {
 		return a.Equal(b)
 	}
 	return a.Sub(b).Abs().LessThanOrEqual(accrualNoise.Mul(decimal.Max(a.Abs(), b.Abs())))

@@ -44,6 +44,9 @@ type StatementLine struct {
 	// Accrues says that the quantity moves by itself, a little all the time: what is lent or owed at interest, a token that is
 	// rebased. It is never the same number twice, and is compared by Says, Alike and Grew.
 	Accrues bool `json:"accrues,omitempty"`
+	// Share is a digest of what the account has in a trading pool, of which the quantity, which may be nothing, is what that would pay out
+	// now. Each trade of anybody's makes it another quantity, and none makes it another share. "" for what is in no pool.
+	Share string `json:"share,omitempty"`
 }
 
 // ForeignOrder is open at a venue and not lifeboat's.

@@ -125,7 +125,7 @@ func askAll(ctx context.Context, sources []Source) []answer {
 	return answers
 }
 
-// tidy puts lines in order, leaves out those of nothing, and refuses what cannot be an account.
+// tidy puts lines in order, leaves out those of nothing but for shares of a pool, and refuses what cannot be an account.
 func tidy(h Holdings) (Holdings, error) {
 	if h.At.IsZero() {
 		return Holdings{}, errors.New("it does not say when its answer was true")
@@ -133,7 +133,7 @@ func tidy(h Holdings) (Holdings, error) {
 	if len(h.Lines) > LinesMax {
 		return Holdings{}, fmt.Errorf("it names %d assets, and no account has more than %d", len(h.Lines), LinesMax)
 	}
-	h.Lines = slices.DeleteFunc(slices.Clone(h.Lines), func(l lifeboat.StatementLine) bool { return l.Quantity.IsZero() })
+	h.Lines = slices.DeleteFunc(slices.Clone(h.Lines), func(l lifeboat.StatementLine) bool { return l.Quantity.IsZero() && l.Share == "" })
 	slices.SortFunc(h.Lines, func(a, b lifeboat.StatementLine) int { return strings.Compare(a.Symbol, b.Symbol) })
 	for i, l := range h.Lines {
 		if l.Symbol == "" || i > 0 && l.Symbol == h.Lines[i-1].Symbol {

@@ -80,6 +80,16 @@ func TestAgreed(t *testing.T) {
 	}
 }
 
+// Of a share of a pool there may be nothing of one token just now; that line says that nobody has taken it.
+func TestNothingOfAShareIsALine(t *testing.T) {
+	n := says("a", 0, "0 WETH", "5 USDC", "0 DAI")
+	n.holdings.Lines[0].Share = "a digest"
+	h, err := Agreed(t.Context(), []Source{n}, 1)
+	if err != nil || len(h.Lines) != 2 || h.Lines[1].Symbol != "WETH" {
+		t.Errorf("%+v, %v", h, err)
+	}
+}
+
 func TestTooManyLines(t *testing.T) {
 	n := says("a", 0)
 	for i := range LinesMax + 1 {

@@ -157,6 +157,22 @@ func TestCautionsOfChains(t *testing.T) {
 	}
 }
 
+// In a pool each trade turns one token into the other, so both want a name.
+func TestOneTokenOfAPoolIsCautioned(t *testing.T) {
+	p, _, err := loadText("a.yaml", strings.NewReplacer("adapter: aave-v3", "adapter: uniswap-v3").Replace(chains))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const words = `account "lent" is what lies in Lend, where each trade turns one token into the other`
+	if told := strings.Join(p.chainCautions(), "\n"); strings.Contains(told, words) {
+		t.Errorf("of two tokens it says\n%s", told)
+	}
+	p.Holdings = slices.DeleteFunc(p.Holdings, func(h Holding) bool { return h.Symbol == "DAI" })
+	if told := strings.Join(p.chainCautions(), "\n"); !strings.Contains(told, words) {
+		t.Errorf("of one token it says\n%s", told)
+	}
+}
+
 // A token whose address was forgotten would be counted as the chain's own coin.
 func TestTokenWithoutAddressIsNoticed(t *testing.T) {
 	p, _, err := loadText("a.yaml", chains)

@@ -171,9 +171,8 @@ func checkAddress(text, kind string, c *Chain) (meant string, err error) {
 	return parseAddress(text)
 }
 
-// positioned are the adapters of contracts in which an address has something that can be held against the register. A share of a
-// trading pool is another mix of its tokens after each trade; where it is a token, it is registered as one.
-var positioned = []string{"aave-v3", "compound-v3", "erc-4626", "lido"}
+// positioned are the adapters of contracts in which an address has something that can be held against the register.
+var positioned = []string{"aave-v3", "compound-v3", "erc-4626", "lido", "uniswap-v2", "uniswap-v3"}
 
 func (d *decoder) checkProtocol(p *Plan, path string, a Account) {
 	x, known := p.Contracted(a.Protocol)
@@ -184,10 +183,22 @@ func (d *decoder) checkProtocol(p *Plan, path string, a Account) {
 	case !known: // which is told already
 	case x.Contract.Chain != a.Chain:
 		d.faultAt(path+".protocol", fmt.Sprintf("%s is on %s, and %s on %s", x.Name, x.Contract.Chain, a.Name, a.Chain), "")
-	case strings.HasPrefix(x.Contract.Adapter, "uniswap-"):
-		d.faultAt(path+".protocol", fmt.Sprintf("a share of %s is another mix of tokens after each trade, and cannot be held against the register; protocol is of %s", x.Name, orList(positioned)), "")
 	case x.Contract.Adapter != "" && !slices.Contains(positioned, x.Contract.Adapter):
 		d.faultAt(path+".protocol", fmt.Sprintf("nobody holds anything in %s, which is %s; protocol is of %s", x.Name, x.Contract.Adapter, orList(positioned)), "")
+	}
+}
+
+// checkShareOnce refuses the token of a pool's share where what the share is worth is counted as well, in an account with protocol.
+func (d *decoder) checkShareOnce(p *Plan) {
+	for i, h := range p.Holdings {
+		at, _ := p.Account(h.Account)
+		for _, a := range p.Accounts {
+			x, in := p.Contracted(a.Protocol)
+			if h.Token == "" || !in || x.Contract.Adapter != "uniswap-v2" || !strings.EqualFold(x.Contract.Address, h.Token) || at.Protocol != "" || at.Chain != a.Chain || at.Address != a.Address {
+				continue
+			}
+			d.faultAt(fmt.Sprintf("holdings[%d].token", i), fmt.Sprintf("%s is the share of %s, whose two tokens are counted in %s: it would be counted twice", h.Symbol, x.Name, a.Name), "")
+		}
 	}
 }
 
@@ -244,6 +255,9 @@ func (p *Plan) chainCautions() []string {
 		}
 		if a.Protocol != "" && !slices.ContainsFunc(p.Accounts, home) {
 			all = append(all, fmt.Sprintf("account %q is what lies in %s, and no account is what lies at its address itself: what comes back would be nowhere", a.Name, a.Protocol))
+		}
+		if x, in := p.Contracted(a.Protocol); in && strings.HasPrefix(x.Contract.Adapter, "uniswap-") && len(p.Counted(a.Name)) < 2 {
+			all = append(all, fmt.Sprintf("account %q is what lies in %s, where each trade turns one token into the other, and the plan names fewer than two there: register both, with quantity 0 what is not there yet", a.Name, x.Name))
 		}
 	}
 	for _, h := range p.Holdings {

@@ -34,6 +34,7 @@ func (d *decoder) checkChains(p *Plan) {
 		d.checkWhere(p, path, a)
 	}
 	d.checkOneOwner(p)
+	d.checkShareOnce(p)
 	d.checkTokens(p)
 }
 

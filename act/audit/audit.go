@@ -8,7 +8,8 @@
 // quarter of an hour: what cannot be reached cannot be left. Custodians are venues, and chains on which an account lies.
 //
 // What accrues, such as a loan, says another number each time. The book follows its interest without a word to anybody; what
-// shrank, or grew faster than interest, is told like anything else ([lifeboat.StatementLine.Grew]).
+// shrank, or grew faster than interest, is told like anything else ([lifeboat.StatementLine.Grew]). Nor is anybody told what the trades of
+// others make of a share of a pool; a share that is another one is told, however little it differs.
 //
 // It asks nobody and places nothing. What lies in accounts without a statement is the owner's word.
 package audit
@@ -55,6 +56,7 @@ type account struct {
 	told      bool      // that nothing is heard of it
 
 	grown map[string]growth // :: symbol → since when the book has followed its interest
+	pools map[string]pooled // :: symbol → the share of a pool that the book was brought to
 }
 
 // growth is where interest began to count: many small steps in a day are one large step, which interest does not make.
@@ -69,7 +71,12 @@ type difference struct {
 	there  lifeboat.StatementLine // of nothing where no line names it
 }
 
-// interest says that the difference came by itself, together with what came so within a day.
+// byItself says that no act on the account made the difference: interest did, or the trades of others in a pool.
+func (k *account) byItself(d difference, at time.Time) bool {
+	return k.traded(d) || k.interest(d, at)
+}
+
+// interest says that the difference is what interest adds, together with what it added within a day.
 func (k *account) interest(d difference, at time.Time) bool {
 	if g, known := k.grown[d.symbol]; known && at.Sub(g.since) < day && !d.there.Grew(g.from) {
 		return false
@@ -91,6 +98,7 @@ func (k *account) follow(at time.Time) {
 			k.grown[d.symbol] = growth{d.book, at}
 		}
 	}
+	k.bring()
 	k.differ, k.since = nil, time.Time{}
 }
 
@@ -161,6 +169,9 @@ func (a *Audit) read(s lifeboat.Statement) {
 		known.since = s.At
 	}
 	known.statement, known.differ = s, differ
+	for _, l := range s.Lines {
+		known.meet(l, a.book.Quantity(s.Account, l.Symbol))
+	}
 	if len(differ) == 0 || s.At.Before(known.filled.Add(settle)) || a.uncounted(s) {
 		known.since = time.Time{}
 	}
@@ -176,8 +187,9 @@ func (a *Audit) uncounted(s lifeboat.Statement) bool {
 // differences of a statement from what the book will say once the statement's own receipts are booked.
 func (a *Audit) differences(s lifeboat.Statement) []difference {
 	var all []difference
+	known := a.of(s.Account)
 	note := func(symbol string, book decimal.Decimal, there lifeboat.StatementLine) {
-		if there.Says(book) || symbol == a.book.Currency() && book.Sub(there.Quantity).Abs().LessThan(cent) {
+		if there.Says(book) && known.sameShare(symbol, there) || symbol == a.book.Currency() && book.Sub(there.Quantity).Abs().LessThan(cent) {
 			return
 		}
 		all = append(all, difference{symbol, book, there})
@@ -198,7 +210,10 @@ func (a *Audit) differences(s lifeboat.Statement) []difference {
 
 // same says that two comparisons found the same: what is there, not what the book has.
 func same(a, b []difference) bool {
-	return slices.EqualFunc(a, b, func(x, y difference) bool { return x.symbol == y.symbol && y.there.Says(x.there.Quantity) })
+	return slices.EqualFunc(a, b, func(x, y difference) bool {
+		there := x.there.Share == y.there.Share && (x.there.Share != "" || y.there.Says(x.there.Quantity))
+		return x.symbol == y.symbol && there
+	})
 }
 
 // Next restates the accounts of which the custodian has said the same long enough.
@@ -215,7 +230,7 @@ func (a *Audit) Next(at time.Time) []lifeboat.Event {
 			restated.Positions = append(restated.Positions, lifeboat.Position{Account: name, Symbol: l.Symbol, Quantity: l.Quantity})
 		}
 		events = append(events, restated)
-		strange := slices.DeleteFunc(slices.Clone(known.differ), func(d difference) bool { return known.interest(d, at) })
+		strange := slices.DeleteFunc(slices.Clone(known.differ), func(d difference) bool { return known.byItself(d, at) })
 		if to := a.plan.Owners(); len(to) > 0 && len(strange) > 0 {
 			events = append(events, lifeboat.Intent{Key: lifeboat.NewKey("restated", name, s.At.UnixNano()), Act: lifeboat.SendMessage,
 				Message: &lifeboat.Message{To: to, Tier: grave(strange), Subject: fmt.Sprintf("%s holds something else than the book", name),
@@ -291,7 +306,11 @@ const linesMax = 8
 func sentence(differ []difference) string {
 	var all []string
 	for _, d := range differ[:min(len(differ), linesMax)] {
-		all = append(all, fmt.Sprintf("%s %s where the book had %s", d.there.Quantity, d.symbol, d.book))
+		text := fmt.Sprintf("%s %s where the book had %s", d.there.Quantity, d.symbol, d.book)
+		if d.there.Share != "" && d.there.Says(d.book) {
+			text = fmt.Sprintf("about as much %s as before, %s, by another share of the pool", d.symbol, d.there.Quantity)
+		}
+		all = append(all, text)
 	}
 	if more := len(differ) - linesMax; more > 0 {
 		all = append(all, fmt.Sprintf("and %d more", more))

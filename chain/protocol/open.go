@@ -29,7 +29,7 @@ var adapters = map[string]func(Setup) Adapter{
 	"erc-4626":    func(s Setup) Adapter { return NewVault(s.Name, s.Address) },
 	"lido":        func(s Setup) Adapter { return NewLido(s.Name, s.Address, s.More["wsteth"], s.More["withdrawal_queue"]) },
 	"uniswap-v2":  func(s Setup) Adapter { return NewUniswapV2(s.Name, s.More["router"], s.Address, s.Oracle) },
-	"uniswap-v3":  func(s Setup) Adapter { return NewUniswapV3(s.Name, s.More["router"], s.Address, s.Oracle) },
+	"uniswap-v3":  func(s Setup) Adapter { return NewUniswapV3(s.Name, s.More["router"], s.Address, s.Oracle, s.Assets...) },
 }
 
 // Open an adapter by the name that the plan gives its kind. What it can do besides positions is asked for by type assertion:

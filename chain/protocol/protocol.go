@@ -67,9 +67,12 @@ type Position struct {
 	Token    Token    // that says so: an aToken, a pool's token, a vault's share; of an NFT the manager
 	Amount   *big.Int // in base units, never below zero; what is owed says so by its kind
 	Under    []Component
-	Accrues  bool   // it becomes more or less by itself: interest, a vault's gains, a rebase
-	Note     string // what a person has to know about it, such as a queue
-	Block    uint64
+	Accrues  bool // it becomes more or less by itself: interest, a vault's gains, a rebase
+	// Share is what no trade changes of a position in a trading pool, while its amounts are others after each of them: an act on the
+	// position itself changes it. Nil of what is in no pool.
+	Share []*big.Int
+	Note  string // what a person has to know about it, such as a queue
+	Block uint64
 }
 
 // Component is what stands behind a position. A wallet's token stands for itself.

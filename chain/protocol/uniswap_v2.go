@@ -120,7 +120,7 @@ func (u *UniswapV2) Positions(ctx context.Context, r chain.Reader, at *chain.Blo
 	if err != nil || s.shares[0].Sign() == 0 {
 		return nil, err
 	}
-	position := Position{Protocol: u.name, Kind: Liquidity, Token: u.share(s), Amount: s.shares[0], Block: s.block.Number}
+	position := Position{Protocol: u.name, Kind: Liquidity, Token: u.share(s), Amount: s.shares[0], Share: s.shares[:1], Block: s.block.Number}
 	for i, t := range s.tokens {
 		position.Under = append(position.Under, Component{Token: t, Amount: s.part(s.reserves[i], s.shares[0]), Holder: u.pair})
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/big"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,10 +22,14 @@ import (
 // UniswapV3 are the positions that an address has in Uniswap v3, each of which is an NFT of the position manager: liquidity
 // between two prices. What removing it has to bring is what it holds anywhere within the slippage of the oracle's price. Through its
 // router one token is swapped for another.
+//
+// Anybody can make a position of a token of their own and give it to anybody. Where it is known which tokens matter to the owner, no other
+// token is asked anything: a position of two others is not there, and one of which only one token matters is left alone by an exit.
 type UniswapV3 struct {
 	name            string
 	router, manager common.Address
 	oracle          Oracle
+	assets          []common.Address // that matter to the owner; none where all do
 
 	mu     sync.Mutex
 	tokens map[common.Address]Token
@@ -36,9 +41,10 @@ type poolKey struct {
 	fee           uint64 // in millionths
 }
 
-// NewUniswapV3 with its router, SwapRouter or SwapRouter02, and its position manager. Without a router nothing is swapped.
-func NewUniswapV3(name string, router, manager common.Address, oracle Oracle) *UniswapV3 {
-	return &UniswapV3{name: name, router: router, manager: manager, oracle: oracle, tokens: map[common.Address]Token{}, pools: map[poolKey]common.Address{}}
+// NewUniswapV3 with its router, SwapRouter or SwapRouter02, and its position manager. Without a router nothing is swapped. Assets are
+// the tokens that matter to the owner; where none is named, all do.
+func NewUniswapV3(name string, router, manager common.Address, oracle Oracle, assets ...common.Address) *UniswapV3 {
+	return &UniswapV3{name: name, router: router, manager: manager, oracle: oracle, assets: assets, tokens: map[common.Address]Token{}, pools: map[poolKey]common.Address{}}
 }
 
 func (u *UniswapV3) Name() string { return u.name }
@@ -56,6 +62,7 @@ type rangePosition struct {
 	key            poolKey
 	pool           common.Address
 	tokens         [2]Token
+	strange        [2]bool // tokens that do not matter to the owner, and were not asked how they count
 	lower, upper   int
 	rootLow        *big.Int
 	rootHigh       *big.Int
@@ -99,7 +106,9 @@ func (u *UniswapV3) read(ctx context.Context, r chain.Reader, at *chain.Block, o
 		if p.rootHigh, err = rootAtTick(p.upper); err != nil {
 			return nil, block, err
 		}
-		if p.liquidity.Sign() > 0 || p.owed[0].Sign() > 0 || p.owed[1].Sign() > 0 {
+		p.strange = [2]bool{!u.matters(p.key.first), !u.matters(p.key.second)}
+		holds := p.liquidity.Sign() > 0 || p.owed[0].Sign() > 0 || p.owed[1].Sign() > 0
+		if holds && p.strange != [2]bool{true, true} {
 			positions = append(positions, p)
 		}
 	}
@@ -107,6 +116,10 @@ func (u *UniswapV3) read(ctx context.Context, r chain.Reader, at *chain.Block, o
 		return nil, block, err
 	}
 	return positions, block, u.measure(ctx, r, block, positions)
+}
+
+func (u *UniswapV3) matters(token common.Address) bool {
+	return len(u.assets) == 0 || slices.Contains(u.assets, token)
 }
 
 // owned lists the NFTs of an owner.
@@ -157,8 +170,8 @@ func (u *UniswapV3) locate(ctx context.Context, r chain.Reader, block chain.Bloc
 		if _, known := knownPools[p.key]; !known && pools[p.key] == nil {
 			pools[p.key] = b.Call(factory, contract.UniswapV3.PoolOf, p.key.first, p.key.second, new(big.Int).SetUint64(p.key.fee))
 		}
-		for _, address := range []common.Address{p.key.first, p.key.second} {
-			if _, known := knownTokens[address]; !known && tokens[address].symbol == nil {
+		for side, address := range p.sides() {
+			if _, known := knownTokens[address]; !known && !p.strange[side] && tokens[address].symbol == nil {
 				tokens[address] = askToken(&b, address)
 			}
 		}
@@ -183,7 +196,13 @@ func (u *UniswapV3) locate(ctx context.Context, r chain.Reader, block chain.Bloc
 		knownTokens[address] = token
 	}
 	for _, p := range positions {
-		p.pool, p.tokens = knownPools[p.key], [2]Token{knownTokens[p.key.first], knownTokens[p.key.second]}
+		p.pool = knownPools[p.key]
+		for side, address := range p.sides() {
+			p.tokens[side] = knownTokens[address]
+			if p.strange[side] {
+				p.tokens[side] = Token{Address: address, Symbol: address.Hex()}
+			}
+		}
 	}
 	if len(knownPools) <= knownMax && len(knownTokens) <= knownMax {
 		u.mu.Lock()
@@ -240,10 +259,11 @@ func (u *UniswapV3) Positions(ctx context.Context, r chain.Reader, at *chain.Blo
 	}
 	var positions []Position
 	for _, p := range ranges {
-		position := Position{Protocol: u.name, Kind: Liquidity, Token: Token{Address: u.manager, Symbol: p.label()}, Amount: p.liquidity, Block: block.Number}
+		position := Position{Protocol: u.name, Kind: Liquidity, Token: Token{Address: u.manager, Symbol: p.label()}, Amount: p.liquidity, Block: block.Number,
+			Share: []*big.Int{p.id, p.liquidity, p.last[0], p.last[1], p.owed[0], p.owed[1]}}
 		for side, t := range p.tokens {
-			if whole := new(big.Int).Add(p.amounts[side], p.claim[side]); whole.Sign() > 0 {
-				position.Under = append(position.Under, Component{Token: t, Amount: whole, Holder: p.pool})
+			if !p.strange[side] { // nothing of one is a component as well: the next trade may bring some
+				position.Under = append(position.Under, Component{Token: t, Amount: new(big.Int).Add(p.amounts[side], p.claim[side]), Holder: p.pool})
 			}
 		}
 		if !p.inRange() {
@@ -252,6 +272,11 @@ func (u *UniswapV3) Positions(ctx context.Context, r chain.Reader, at *chain.Blo
 		positions = append(positions, position)
 	}
 	return positions, nil
+}
+
+// sides are the addresses of the two tokens.
+func (p *rangePosition) sides() [2]common.Address {
+	return [2]common.Address{p.key.first, p.key.second}
 }
 
 func (p *rangePosition) inRange() bool { return p.tick >= p.lower && p.tick < p.upper }
@@ -267,7 +292,7 @@ func (u *UniswapV3) Measures(ctx context.Context, r chain.Reader, at *chain.Bloc
 		}
 		at, m.block = &block, block.Number
 		for _, p := range ranges {
-			if !seen[p.pool] {
+			if !seen[p.pool] && p.strange == [2]bool{} {
 				seen[p.pool] = true
 				m.market(p.pool, p.tokens[0].Symbol+"/"+p.tokens[1].Symbol)
 				m.add(Price, priceOfRoot(p.root, p.tokens))
@@ -314,14 +339,21 @@ func (u *UniswapV3) Exit(ctx context.Context, r chain.Reader, at *chain.Block, o
 		if ask.ID != nil && ask.ID.Cmp(p.id) != 0 || ask.Token != (common.Address{}) && ask.Token != p.key.first && ask.Token != p.key.second {
 			continue
 		}
+		if p.strange != [2]bool{} {
+			plan.note("%s is left alone: the plan does not name both of its tokens.", p.label())
+			continue
+		}
 		if err := u.leave(ctx, r, &plan, p, ask, receiver(ask, owner), brought); err != nil {
 			return Plan{}, fmt.Errorf("%s: %s: %w", u.name, p.label(), err)
 		}
 	}
-	if len(plan.Calls) == 0 {
-		return Plan{}, fmt.Errorf("%s: %w", u.name, ErrNothingToDo)
+	switch {
+	case len(plan.Calls) > 0:
+		return plan, u.mustBring(ctx, r, &plan, brought, receiver(ask, owner))
+	case len(plan.Notes) > 0: // there is something, and nobody may take it for done
+		return Plan{}, fmt.Errorf("%s: %s", u.name, strings.TrimSuffix(plan.Notes[0], "."))
 	}
-	return plan, u.mustBring(ctx, r, &plan, brought, receiver(ask, owner))
+	return Plan{}, fmt.Errorf("%s: %w", u.name, ErrNothingToDo)
 }
 
 // swap one token after the other, each all there is where no amount was named. Of several one may not be there.

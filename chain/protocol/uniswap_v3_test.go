@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -205,5 +206,50 @@ func TestPoolPrice(t *testing.T) {
 	near(t, "USDC", quotes[1].Dollars.InexactFloat64(), 2000/(1e12*math.Pow(1.0001, -200_312)))
 	if _, err := (PoolPrice{Name: "x", Pool: at("none"), Span: time.Hour}).Quotes(t.Context(), w, nil, weth.Address); err == nil {
 		t.Error("a pool that is none has a price")
+	}
+}
+
+// Somebody gives the owner positions of a token of their own, which answers nothing. The owner's positions are read and left all the same.
+func TestPositionsThatStrangersGive(t *testing.T) {
+	w, owner, manager, factory, pool := newWorld(t), at("owner"), at("manager"), at("factory"), at("pool")
+	weth, usdc, evil, m := w.token("WETH", 18), w.token("USDC", 6), at("a token that reverts"), contract.UniswapV3
+	root := rootOfPrice(new(big.Rat).SetFrac64(2, 1_000_000_000))
+	fee, lower, upper := big.NewInt(3000), big.NewInt(-204_000), big.NewInt(-197_000)
+	w.holds(manager, owner, big.NewInt(3))
+	w.says(manager, m.Factory, nil, factory)
+	for i, tokens := range [][2]common.Address{{weth, usdc}, {evil, weth}, {evil, at("another one")}} {
+		id := big.NewInt(int64(7 + i))
+		w.says(manager, m.OwnedAt, []any{owner, big.NewInt(int64(i))}, id)
+		w.says(manager, m.Position, []any{id}, one, manager, tokens[0], tokens[1], fee, lower, upper, amount(1, 16), new(big.Int), new(big.Int), new(big.Int), new(big.Int))
+		w.says(factory, m.PoolOf, []any{tokens[0], tokens[1], fee}, pool)
+	}
+	w.says(pool, m.Slot0, nil, root, big.NewInt(-200_312), uint16(0), uint16(1), uint16(1), uint8(0), true)
+	w.says(pool, m.FeeGrowth0, nil, new(big.Int))
+	w.says(pool, m.FeeGrowth1, nil, new(big.Int))
+	for _, tick := range []*big.Int{lower, upper} {
+		w.says(pool, m.Tick, []any{tick}, one, one, new(big.Int), new(big.Int), new(big.Int), new(big.Int), uint32(0), true)
+	}
+	w.holds(weth, owner, new(big.Int))
+	w.holds(usdc, owner, new(big.Int))
+	prices := dollars(map[common.Address]float64{weth: 2000, usdc: 1})
+
+	u := NewUniswapV3("Uniswap", common.Address{}, manager, prices, weth, usdc)
+	positions, err := u.Positions(t.Context(), w, nil, owner)
+	if err != nil || len(positions) != 2 || len(positions[0].Under) != 2 || len(positions[1].Under) != 1 || positions[1].Under[0].Token.Symbol != "WETH" {
+		t.Fatal(positions, err)
+	}
+	if all, err := u.Measures(t.Context(), w, nil, owner); err != nil || find(t, all, InRange, owner, pool) != 1 {
+		t.Error(all, err)
+	}
+	plan, err := u.Exit(t.Context(), w, nil, owner, Ask{Do: RemoveLiquidity})
+	if err != nil || len(plan.Calls) != 3 || len(plan.Notes) != 1 || !strings.Contains(plan.Notes[0], evil.Hex()+"/WETH 0.3% #8 is left alone") {
+		t.Error(words(plan), plan.Notes, err)
+	}
+	if _, err := u.Exit(t.Context(), w, nil, owner, Ask{Do: Withdraw, ID: big.NewInt(8)}); err == nil || errors.Is(err, ErrNothingToDo) {
+		t.Errorf("to leave the stranger's alone: %v", err)
+	}
+	everything := NewUniswapV3("Uniswap", common.Address{}, manager, prices)
+	if _, err := everything.Positions(t.Context(), w, nil, owner); err == nil {
+		t.Error("a token that answers nothing was counted")
 	}
 }

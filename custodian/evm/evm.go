@@ -5,16 +5,21 @@
 // does not name is no line: anybody may send a token to anybody. A debt is never left out. What cannot be read – a token that does
 // not answer, a contract that refuses, nodes that disagree – is an error, and never an account with nothing in it.
 //
-// It has no key and sends nothing. A share of a trading pool is another mix of its tokens after each trade and is refused here;
-// the token that stands for the share is a token like any other.
+// A position in a trading pool is another mix of its tokens after each trade. Its lines say what it would pay out now, with the fees that
+// it has earned, and a [lifeboat.StatementLine.Share] that no trade changes, by which one knows whose doing a difference is.
+//
+// It has no key and sends nothing.
 package evm
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"math/big"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -68,12 +73,6 @@ type Source struct {
 
 // New makes a source. Nothing is asked yet.
 func New(o Options) (*Source, error) {
-	switch o.Protocol.(type) {
-	case *protocol.UniswapV2:
-		return nil, fmt.Errorf("%s is a pool, in which %s has another mix of tokens after each trade: register the token of its share in an account without protocol", o.Protocol.Name(), o.Account)
-	case *protocol.UniswapV3:
-		return nil, fmt.Errorf("%s is a pool, in which %s has another mix of tokens after each trade: it cannot be held against the register", o.Protocol.Name(), o.Account)
-	}
 	if len(o.Tokens) > tokensMax {
 		return nil, fmt.Errorf("%s names %d tokens on %s; %d are the most", o.Account, len(o.Tokens), o.Name, tokensMax)
 	}
@@ -124,14 +123,20 @@ func (s *Source) lines(ctx context.Context, at *chain.Block) ([]lifeboat.Stateme
 	if err != nil {
 		return nil, err
 	}
-	all := map[string]*lifeboat.StatementLine{}
+	all, shares := map[string]*lifeboat.StatementLine{}, map[string][]string{}
 	for _, p := range positions {
 		p.Accrues = p.Accrues || accrues[p.Token.Address]
 		for _, part := range p.Under {
 			if err := s.add(all, p, part); err != nil {
 				return nil, err
 			}
+			if symbol := s.symbol(part.Token.Address); symbol != "" && p.Share != nil {
+				shares[symbol] = append(shares[symbol], fmt.Sprint(p.Token.Address, p.Share))
+			}
 		}
+	}
+	for symbol, of := range shares {
+		all[symbol].Share = digest(of)
 	}
 	var lines []lifeboat.StatementLine
 	for _, symbol := range slices.Sorted(maps.Keys(all)) {
@@ -140,6 +145,13 @@ func (s *Source) lines(ctx context.Context, at *chain.Block) ([]lifeboat.Stateme
 		lines = append(lines, l)
 	}
 	return lines, nil
+}
+
+// digest of the shares that a line is of, in whatever order they were listed.
+func digest(shares []string) string {
+	slices.Sort(shares)
+	sum := sha256.Sum256([]byte(strings.Join(shares, "\n")))
+	return hex.EncodeToString(sum[:16])
 }
 
 // add a part of a position to the line of its token.

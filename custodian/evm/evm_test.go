@@ -284,11 +284,7 @@ func TestInAProtocol(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	for says, change := range map[string]func(*Options){
-		"Pair is a pool, in which cold has another mix of tokens after each trade: register the token of its share": func(o *Options) {
-			o.Protocol = protocol.NewUniswapV2("Pair", pool, pool, nil)
-		},
-		"it cannot be held against the register": func(o *Options) { o.Protocol = protocol.NewUniswapV3("Range", pool, common.Address{}, nil) },
-		"names nothing that could be asked for":  func(o *Options) { o.Coin, o.Tokens = "", nil },
+		"names nothing that could be asked for": func(o *Options) { o.Coin, o.Tokens = "", nil },
 		"names 501 tokens": func(o *Options) {
 			o.Tokens = map[common.Address]string{}
 			for i := range int64(tokensMax + 1) {

@@ -97,6 +97,18 @@ func (s *Source) parties(ctx context.Context, at *chain.Block) (map[common.Addre
 		for _, r := range reserves {
 			keepers = append(keepers, r.AToken)
 		}
+		return known, keepers, nil
+	}
+	positions, err := s.Protocol.Positions(ctx, s.Chain, at, s.Address)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, p := range positions {
+		for _, part := range p.Under {
+			if part.Holder != (common.Address{}) {
+				keepers = append(keepers, part.Holder) // the pool of a position of uniswap-v3
+			}
+		}
 	}
 	return known, keepers, nil
 }

@@ -252,7 +252,7 @@ func (s *Source) adapters() {
 		case "lido":
 			s.measured = append(s.measured, measured{Measurer: protocol.NewLido(c.Name, c.Address, c.Addresses["wsteth"], c.Addresses["withdrawal_queue"]), of: c})
 		case "uniswap-v3":
-			s.measured = append(s.measured, measured{Measurer: protocol.NewUniswapV3(c.Name, c.Addresses["router"], c.Address, oracle), of: c})
+			s.measured = append(s.measured, measured{Measurer: protocol.NewUniswapV3(c.Name, c.Addresses["router"], c.Address, oracle, assets...), of: c})
 		case "uniswap-v2":
 			s.measured = append(s.measured, measured{Measurer: protocol.NewUniswapV2(c.Name, c.Addresses["router"], c.Address, oracle), of: c})
 		}
