@@ -100,3 +100,9 @@ func (a *artifact) linked(libraries map[string]common.Address) ([]byte, error) {
 	}
 	return hex.DecodeString(string(code))
 }
+
+// artifactAt is a contract of a kind that somebody else has deployed.
+func (b *Bed) artifactAt(path string, at common.Address) Contract {
+	b.t.Helper()
+	return Contract{at, b.artifact(path).ABI}
+}
