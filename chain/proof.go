@@ -7,6 +7,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
 )
 
 // Proof shows what a contract's storage holds at a block, to somebody who knows the block's hash or what is made of it.
@@ -21,6 +22,41 @@ type Proof struct {
 // Prover can prove what is in its state.
 type Prover interface {
 	Proof(ctx context.Context, of common.Address, slot common.Hash, block uint64) (Proof, error)
+}
+
+// Headers tell of blocks by their hash.
+type Headers interface {
+	Header(ctx context.Context, hash common.Hash) (*types.Header, error)
+}
+
+// Header of a block. Any node will do: what it says has to have the hash that was asked for.
+func (c *Chain) Header(ctx context.Context, hash common.Hash) (*types.Header, error) {
+	h, err := agree(ctx, c, ballot[*types.Header]{
+		step: "eth_getBlockByHash",
+		need: 1,
+		ask: func(ctx context.Context, n *node) (*types.Header, string, error) {
+			h, err := n.header(ctx, hash)
+			return h, hash.Hex(), err
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the block %s of %s: %w", hash, c.network.Name, err)
+	}
+	return h, nil
+}
+
+func (n *node) header(ctx context.Context, hash common.Hash) (*types.Header, error) {
+	var h *types.Header
+	if err := n.one(ctx, &h, "eth_getBlockByHash", hash, false); err != nil {
+		return nil, err
+	}
+	switch {
+	case h == nil:
+		return nil, &fault{host: n.host, step: "eth_getBlockByHash", message: fmt.Sprintf("it does not know the block %s", hash), class: behind}
+	case h.Hash() != hash:
+		return nil, &fault{host: n.host, step: "eth_getBlockByHash", message: fmt.Sprintf("what it says of the block %s does not have that hash", hash)}
+	}
+	return h, nil
 }
 
 // Proof of one slot. Any node will do: a proof that is false is worth nothing to whoever checks it.

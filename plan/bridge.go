@@ -7,11 +7,15 @@ import (
 )
 
 // bridges are the adapters that lead to another chain.
-var bridges = []string{"op-bridge"}
+var bridges = []string{"op-bridge", "arbitrum-bridge"}
 
 // OPBridgeOnRollup is where every rollup of the OP Stack has its own end of the bridge (specs.optimism.io, predeploys). A bridge at
 // another address is the end on the chain that the rollup stands on.
 const OPBridgeOnRollup = "0x4200000000000000000000000000000000000010"
+
+// ArbitrumOnRollup is ArbSys, which every rollup of Arbitrum's has at the same address (docs.arbitrum.io, precompiles). A bridge at another
+// address is the end on the chain that the rollup stands on.
+const ArbitrumOnRollup = "0x0000000000000000000000000000000000000064"
 
 // Bridges says that the exit leads to another chain.
 func (e Exit) Bridges() bool { return slices.Contains(e.Do, "bridge") }
@@ -111,13 +115,21 @@ type Crossing struct {
 	Home bool
 }
 
-// How long the bridge of the OP Stack takes (docs.optimism.io, "Deposit flow" and "Withdrawal flow"): a rollup takes a deposit in
-// within a few minutes. A withdrawal has to be proven once its state is proposed, which is about every hour, and waits seven
-// days in which it can be challenged.
+// How long bridges take. That of the OP Stack (docs.optimism.io, "Deposit flow" and "Withdrawal flow"): a rollup takes a deposit in within a few
+// minutes; a withdrawal has to be proven once its state is proposed, which is about every hour, and waits seven days in which it can be
+// challenged. That of Arbitrum (docs.arbitrum.io, "Cross-chain messaging"): a ticket is taken in once its block below is as good as final; a
+// withdrawal is confirmed after 45,818 blocks of Ethereum and up to an hour until its state is asserted.
 const (
-	opDeposit    = 3 * time.Minute
-	opWithdrawal = 7*24*time.Hour + time.Hour
+	opDeposit     = 3 * time.Minute
+	opWithdrawal  = 7*24*time.Hour + time.Hour
+	arbDeposit    = 15 * time.Minute
+	arbWithdrawal = 6*24*time.Hour + 10*time.Hour
 )
+
+// Home says that the contract is a bridge's end on a rollup, and leads to the chain that the rollup stands on.
+func (c Contract) Home() bool {
+	return c.Adapter == "op-bridge" && c.Address == OPBridgeOnRollup || c.Adapter == "arbitrum-bridge" && c.Address == ArbitrumOnRollup
+}
 
 // Crossing of an exit over a bridge; false for one that stays on its chain.
 func (p *Plan) Crossing(e Exit) (Crossing, bool) {
@@ -125,8 +137,26 @@ func (p *Plan) Crossing(e Exit) (Crossing, bool) {
 	if !ok || !e.Bridges() {
 		return Crossing{}, false
 	}
-	if over.Contract.Address == OPBridgeOnRollup {
+	switch home := over.Contract.Home(); {
+	case over.Contract.Adapter == "arbitrum-bridge" && home:
+		return Crossing{arbWithdrawal, "a withdrawal from a rollup of Arbitrum's can be challenged for about six days and nine hours", true}, true
+	case over.Contract.Adapter == "arbitrum-bridge":
+		return Crossing{arbDeposit, "a rollup of Arbitrum's takes a deposit in once it is as good as final below", false}, true
+	case home:
 		return Crossing{opWithdrawal, "a withdrawal from a rollup can be challenged for seven days", true}, true
 	}
 	return Crossing{opDeposit, "a deposit is on the rollup within minutes", false}, true
+}
+
+// checkBridge wants the end of Arbitrum's bridge on a rollup to say where its router is, and no other to.
+func (d *decoder) checkBridge(path string, c *Contract) {
+	if c.Adapter != "arbitrum-bridge" {
+		return
+	}
+	switch router := c.Addresses["router"]; {
+	case c.Home() && router == "":
+		d.faultAt(path, "the end of arbitrum-bridge on a rollup wants its L2GatewayRouter besides: write addresses: {router: 0x…}", "")
+	case !c.Home() && router != "":
+		d.faultAt(path+".addresses.router", "router is for the end on the rollup, whose address is "+ArbitrumOnRollup+"; below, address itself is the L1GatewayRouter", "")
+	}
 }

@@ -2,7 +2,11 @@ package plan
 
 import (
 	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -76,6 +80,45 @@ func TestTheOtherSideIsGone(t *testing.T) {
 		change(p)
 		if o, err := p.ExitOrder(e); err == nil {
 			t.Errorf("%s, and the order is %+v", what, o)
+		}
+	}
+}
+
+// TestBridgeOfArbitrum has two ends, of which only that on the rollup names a router besides; how long they take is known.
+func TestBridgeOfArbitrum(t *testing.T) {
+	below, above := `{adapter: arbitrum-bridge, chain: Ethereum, address: "0x72Ce9c846789fdB6fC1f34aC4AD25Dd9ef7031ef"%s}`, `{adapter: arbitrum-bridge, chain: Arbitrum One, address: "0x0000000000000000000000000000000000000064"%s}`
+	router := `, addresses: {router: "0x5288c571Fd7aD117beA99bF60FE0846C4E84F933"}`
+	load := func(contract string) (*Plan, error) {
+		dir := t.TempDir()
+		text := "portfolio: {name: Bridges}\ndependencies:\n  - {name: Ethereum, kind: chain, chain: {nodes: \"env:A\"}}\n  - {name: Arbitrum One, kind: chain, chain: {nodes: \"env:B\"}}\n  - {name: bridge, kind: bridge, contract: " + contract + "}\n"
+		if err := os.WriteFile(filepath.Join(dir, "plan.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p, _, err := Load(dir)
+		return p, err
+	}
+	for _, c := range []struct {
+		contract, why string
+		takes         time.Duration
+		home          bool
+	}{
+		{fmt.Sprintf(below, ""), "", 15 * time.Minute, false},
+		{fmt.Sprintf(above, router), "", 154 * time.Hour, true},
+		{fmt.Sprintf(below, router), "router is for the end on the rollup", 0, false},
+		{fmt.Sprintf(above, ""), "wants its L2GatewayRouter besides", 0, false},
+	} {
+		p, err := load(c.contract)
+		if c.why != "" {
+			if err == nil || !strings.Contains(err.Error(), c.why) {
+				t.Errorf("%s is %v, which does not say %q", c.contract, err, c.why)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := p.Crossing(Exit{Do: []string{"bridge"}, Through: "bridge"}); !ok || got.Takes != c.takes || got.Home != c.home {
+			t.Errorf("%s takes %+v", c.contract, got)
 		}
 	}
 }

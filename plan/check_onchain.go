@@ -124,6 +124,7 @@ func (d *decoder) checkContract(p *Plan, path string, x Dependency) {
 	if bridge && x.Kind != "bridge" && x.Kind != "" {
 		d.faultAt(path+".adapter", fmt.Sprintf("%s is a bridge: write kind: bridge", c.Adapter), "")
 	}
+	d.checkBridge(path, c)
 	allowed := moreAddresses[c.Adapter]
 	for _, name := range slices.Sorted(maps.Keys(c.Addresses)) {
 		at := path + ".addresses." + name

@@ -31,14 +31,15 @@ type Chain struct {
 // Contract is what a protocol, an oracle or a bridge is on a chain. Addresses are public; each is compared with its checksum.
 type Contract struct {
 	// Adapter is the kind of contract, by which lifeboat knows how to read it and how to leave it.
-	Adapter string `json:"adapter" plan:"required,of=aave-v3|compound-v3|uniswap-v2|uniswap-v3|erc-4626|lido|op-bridge|chainlink|governor|timelock|safe|token|proxy"`
+	Adapter string `json:"adapter" plan:"required,of=aave-v3|compound-v3|uniswap-v2|uniswap-v3|erc-4626|lido|op-bridge|arbitrum-bridge|chainlink|governor|timelock|safe|token|proxy"`
 	Chain   string `json:"chain" plan:"required,to=chain"` // the dependency of kind chain that it lives on
 	// Address of the contract: aave-v3 the Pool, compound-v3 the Comet, uniswap-v2 the pair, uniswap-v3 the position manager, lido stETH,
-	// op-bridge the L1StandardBridge, or on the rollup itself the L2StandardBridge at 0x4200000000000000000000000000000000000010.
+	// op-bridge the L1StandardBridge, or on the rollup itself the L2StandardBridge at 0x4200000000000000000000000000000000000010;
+	// arbitrum-bridge the L1GatewayRouter, or on the rollup itself ArbSys at 0x0000000000000000000000000000000000000064.
 	Address string `json:"address" plan:"required,address"`
 	// Addresses are those of more contracts that an adapter asks for: {router: "0x…"} for uniswap-v2 and uniswap-v3, where it is
-	// SwapRouter or SwapRouter02; for op-bridge what a symbol is on the other side, {USDC: "0x…"}, where the plan's own token of that
-	// symbol there is another one.
+	// SwapRouter or SwapRouter02; for arbitrum-bridge on the rollup the L2GatewayRouter; for a bridge what a symbol is on the other side,
+	// {USDC: "0x…"}, where the plan's own token of that symbol there is another one.
 	Addresses map[string]string `json:"addresses,omitempty"`
 	// Prices is the symbol whose price the contract says, in dollars for chainlink, by its pool for uniswap-v2 and uniswap-v3.
 	Prices string `json:"prices,omitempty" plan:"to=symbol"`

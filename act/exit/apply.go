@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ethereum/go-ethereum/common"
-
 	"lifeboat"
 	"lifeboat/act/safe"
 	"lifeboat/chain"
@@ -173,11 +171,7 @@ func (d *Desk) verifier(p Prepared) func(context.Context, chain.Block) ([]string
 // untold are the events that no contract told of in the block that the exit is in.
 func (d *Desk) untold(ctx context.Context, at chain.Block, p Prepared) (broken []string, err error) {
 	for _, e := range p.Tells {
-		filter := chain.Filter{Addresses: []common.Address{e.Address}}
-		for _, topic := range e.Topics {
-			filter.Topics = append(filter.Topics, []common.Hash{topic})
-		}
-		logs, err := d.Chain.Logs(ctx, at.Number, at.Number, filter)
+		logs, err := d.Chain.Logs(ctx, at.Number, at.Number, e.Filter())
 		if err != nil {
 			return nil, err
 		}

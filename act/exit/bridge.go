@@ -27,8 +27,7 @@ func (w *Worker) bridge(ctx context.Context, o plan.ExitOrder) (protocol.Bridge,
 	if here == nil || there == nil {
 		return nil, fmt.Errorf("there is no way to the chain %s here", o.Beyond.Chain)
 	}
-	b.Reader = there
-	b.Prover, _ = here.(chain.Prover)
+	b.Near, b.Far = here, there
 	for i, symbol := range o.Assets {
 		token, err := tokenOf(o, symbol)
 		if err != nil {
@@ -53,7 +52,11 @@ func (w *Worker) bridge(ctx context.Context, o plan.ExitOrder) (protocol.Bridge,
 	if c == nil {
 		name, c = o.Protocol, o.Contract
 	}
-	return protocol.OpenBridge(c.Adapter, name, common.HexToAddress(c.Address), b)
+	more := map[string]common.Address{}
+	for what, address := range c.Addresses {
+		more[what] = common.HexToAddress(address)
+	}
+	return protocol.OpenBridge(c.Adapter, protocol.Setup{Name: name, Address: common.HexToAddress(c.Address), More: more}, b)
 }
 
 // way to a chain of the plan; nil where there is none.
@@ -134,7 +137,7 @@ func (a *arrival) poll() time.Duration {
 // pause until the next look: a withdrawal takes a week, and is looked at less often.
 func (a *arrival) pause(all []Stand) time.Duration {
 	for _, s := range all {
-		if s.Stage != protocol.Unproven && s.Stage != protocol.Proven && s.Stage != protocol.Stranded {
+		if s.Stage != protocol.Unproven && s.Stage != protocol.Proven && s.Stage != protocol.Claimed && s.Stage != protocol.Stranded {
 			return a.poll()
 		}
 	}

@@ -22,11 +22,10 @@ import (
 	"lifeboat/testbed"
 )
 
-// A strait is two chains with a bridge between them and a Safe of two in three owners on each side, with the real contracts of the OP
-// Stack.
-type strait struct {
-	*testbed.Rollup
+// Shores are two chains and a Safe of two in three owners on each side.
+type shores struct {
 	t                   *testing.T
+	low, high           *testbed.Bed
 	here, there         *testbed.Safe // below and above
 	usdcBelow, usdcHigh testbed.Token
 	relayer             testbed.Account
@@ -36,16 +35,17 @@ type strait struct {
 	dir                 map[string]string
 }
 
-func newStrait(t *testing.T) *strait {
-	s := &strait{Rollup: testbed.NewRollup(t), t: t, chains: map[string]*chain.Chain{}, desks: map[string]*exit.Desk{}, dir: map[string]string{"below": t.TempDir(), "above": t.TempDir()}}
-	s.relayer = s.Below.Accounts[5]
-	s.here, s.there = s.Below.Safe(s.Below.Accounts[1:4], 2), s.Above.Safe(s.Above.Accounts[1:4], 2)
-	s.usdcBelow = s.Below.USDC()
-	s.usdcHigh = s.Rollup.Token(s.usdcBelow)
-	s.Below.Mint(s.usdcBelow, s.here.Address, testbed.Units(1000, 6))
-	s.Below.Act(s.Below.Whale(), testbed.Call{To: s.here.Address, Value: testbed.Ether(5)})
-	for name, bed := range map[string]*testbed.Bed{"below": s.Below, "above": s.Above} {
-		c, err := chain.New(chain.Config{ID: bed.ChainID.Uint64(), Nodes: []chain.Node{{URL: bed.URL}}, Network: chain.Network{BlockTime: time.Second}})
+// newShores of two beds; the node above may be reached by another way.
+func newShores(t *testing.T, low, high *testbed.Bed, highURL string) *shores {
+	s := &shores{t: t, low: low, high: high, chains: map[string]*chain.Chain{}, desks: map[string]*exit.Desk{}, dir: map[string]string{"below": t.TempDir(), "above": t.TempDir()}}
+	s.relayer = low.Accounts[5]
+	s.here, s.there = low.Safe(low.Accounts[1:4], 2), high.Safe(high.Accounts[1:4], 2)
+	s.usdcBelow = low.USDC()
+	low.Mint(s.usdcBelow, s.here.Address, testbed.Units(1000, 6))
+	low.Act(low.Whale(), testbed.Call{To: s.here.Address, Value: testbed.Ether(5)})
+	for name, node := range map[string]string{"below": low.URL, "above": highURL} {
+		id := map[string]uint64{"below": low.ChainID.Uint64(), "above": high.ChainID.Uint64()}[name]
+		c, err := chain.New(chain.Config{ID: id, Nodes: []chain.Node{{URL: node}}, Network: chain.Network{BlockTime: time.Second}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,13 +53,26 @@ func newStrait(t *testing.T) *strait {
 		s.chains[name] = c
 	}
 	s.batch = s.here.MultiSend.Address
+	return s
+}
+
+// A strait is shores with the real contracts of the OP Stack between them.
+type strait struct {
+	*testbed.Rollup
+	*shores
+}
+
+func newStrait(t *testing.T) *strait {
+	r := testbed.NewRollup(t)
+	s := &strait{r, newShores(t, r.Below, r.Above, r.Above.URL)}
+	s.usdcHigh = s.Rollup.Token(s.usdcBelow)
 	s.open()
 	s.blocks()
 	return s
 }
 
 // open desks, as a new process would.
-func (s *strait) open() {
+func (s *shores) open() {
 	for name := range s.chains {
 		d, err := exit.Open(exit.Options{Chain: s.chains[name], Name: name, Symbol: "ETH", Policy: exit.Policy{Poll: 50 * time.Millisecond, BumpAfter: time.Second}, Clock: lifeboat.WallClock{},
 			Dir: s.dir[name], Signers: map[common.Address]exit.Signer{s.relayer.Address: signer{s.relayer}}, Token: s.token})
@@ -70,53 +83,63 @@ func (s *strait) open() {
 	}
 }
 
-func (s *strait) token(a common.Address) (string, uint8, bool) {
+func (s *shores) token(a common.Address) (string, uint8, bool) {
 	return "USDC", 6, a == s.usdcBelow.Address || a == s.usdcHigh.Address
 }
 
 // blocks come by themselves on both chains until the test ends.
-func (s *strait) blocks() {
+func (s *shores) blocks() {
 	ctx, stop := context.WithCancel(s.t.Context())
 	var done sync.WaitGroup
 	done.Go(func() {
 		for (lifeboat.WallClock{}).Sleep(ctx, time.Now().Add(200*time.Millisecond)) == nil {
-			s.Below.Mine(1)
-			s.Above.Mine(1)
+			s.low.Mine(1)
+			s.high.Mine(1)
 		}
 	})
 	s.t.Cleanup(func() { stop(); done.Wait() })
 }
 
-func (s *strait) worker() *exit.Worker {
+func (s *shores) worker() *exit.Worker {
 	return &exit.Worker{Desk: func(chain string) *exit.Desk { return s.desks[chain] }, Batch: s.batch, Poll: 50 * time.Millisecond,
 		Sender: func(string, bool) (common.Address, error) { return s.relayer.Address, nil }}
 }
 
 // down orders an exit from the chain below to the rollup.
 func (s *strait) down(assets ...string) plan.ExitOrder {
+	return s.over(plan.Contract{Adapter: "op-bridge", Chain: "below", Address: s.Bridge.Address.Hex()}, assets...)
+}
+
+// up orders one from the rollup to the chain below.
+func (s *strait) up(assets ...string) plan.ExitOrder {
+	return s.home(plan.Contract{Adapter: "op-bridge", Chain: "above", Address: plan.OPBridgeOnRollup}, assets...)
+}
+
+// over orders an exit to the chain above, by a bridge.
+func (s *shores) over(bridge plan.Contract, assets ...string) plan.ExitOrder {
 	return plan.ExitOrder{
 		Exit:  plan.Exit{Account: "treasury", Through: "Bridge", Do: []string{"bridge"}, Assets: assets, To: "harbour", Via: "owners"},
 		Chain: "below", ChainID: 31337, Wallet: s.here.Address.Hex(), Receiver: s.there.Address.Hex(),
 		Tokens:   []plan.Token{{Symbol: "USDC", Address: s.usdcBelow.Address.Hex()}, {Symbol: "ETH"}},
-		Exchange: &plan.Contract{Adapter: "op-bridge", Chain: "below", Address: s.Bridge.Address.Hex()},
+		Exchange: &bridge,
 		Own:      map[string]string{s.here.Address.Hex(): "treasury"},
 		Beyond:   &plan.Beyond{Chain: "above", ChainID: 31338, Tokens: s.twins(assets, s.usdcHigh), Safe: true},
 	}
 }
 
-// up orders one from the rollup to the chain below.
-func (s *strait) up(assets ...string) plan.ExitOrder {
+// home orders an exit to the chain below, by a bridge.
+func (s *shores) home(bridge plan.Contract, assets ...string) plan.ExitOrder {
 	return plan.ExitOrder{
 		Exit:  plan.Exit{Account: "harbour", Through: "Bridge", Do: []string{"bridge"}, Assets: assets, To: "treasury", Via: "owners"},
 		Chain: "above", ChainID: 31338, Wallet: s.there.Address.Hex(), Receiver: s.here.Address.Hex(),
 		Tokens:   []plan.Token{{Symbol: "USDC", Address: s.usdcHigh.Address.Hex()}, {Symbol: "ETH"}},
-		Exchange: &plan.Contract{Adapter: "op-bridge", Chain: "above", Address: plan.OPBridgeOnRollup},
+		Exchange: &bridge,
 		Own:      map[string]string{s.there.Address.Hex(): "harbour"},
 		Beyond:   &plan.Beyond{Chain: "below", ChainID: 31337, Tokens: s.twins(assets, s.usdcBelow), Safe: true},
 	}
 }
 
-func (s *strait) twins(assets []string, usdc testbed.Token) (all []plan.Token) {
+func (s *shores) twins(assets []string, usdc testbed.Token) (all []plan.Token) {
 	for _, symbol := range assets {
 		all = append(all, plan.Token{Symbol: symbol, Address: map[string]string{"USDC": usdc.Address.Hex()}[symbol]})
 	}
@@ -125,13 +148,13 @@ func (s *strait) twins(assets []string, usdc testbed.Token) (all []plan.Token) {
 
 // work is a task as the crew would do it: what it tells meanwhile is heard, and its receipt comes at the end.
 type work struct {
-	s    *strait
+	s    *shores
 	told chan string
 	done chan lifeboat.Receipt
 	stop context.CancelFunc
 }
 
-func (s *strait) begin(kind string, spec any, consent ...lifeboat.Answer) *work {
+func (s *shores) begin(kind string, spec any, consent ...lifeboat.Answer) *work {
 	s.t.Helper()
 	text, err := json.Marshal(spec)
 	if err != nil {
@@ -175,7 +198,7 @@ func (w *work) ends() lifeboat.Receipt {
 }
 
 // signed has two owners sign what was planned, and begins to carry it out.
-func (s *strait) signed(o plan.ExitOrder) *work {
+func (s *shores) signed(o plan.ExitOrder) *work {
 	s.t.Helper()
 	found := s.begin("exit-plan", o).ends()
 	if found.Status != lifeboat.Performed || found.Facts["hash"] == "" {
@@ -184,7 +207,7 @@ func (s *strait) signed(o plan.ExitOrder) *work {
 	return s.begin("exit-apply", applied{o, found.Facts["hash"], found.Facts}, s.consent(found.Facts["hash"])...)
 }
 
-func (s *strait) consent(hash string) (all []lifeboat.Answer) {
+func (s *shores) consent(hash string) (all []lifeboat.Answer) {
 	s.t.Helper()
 	for _, o := range s.here.Owners[:2] {
 		signature, err := crypto.Sign(common.HexToHash(hash).Bytes(), o.Key)
@@ -196,14 +219,14 @@ func (s *strait) consent(hash string) (all []lifeboat.Answer) {
 	return all
 }
 
-func (s *strait) has(bed *testbed.Bed, token testbed.Token, of common.Address, want *big.Int) {
+func (s *shores) has(bed *testbed.Bed, token testbed.Token, of common.Address, want *big.Int) {
 	s.t.Helper()
 	if got := bed.Balance(token, of); got.Cmp(want) != 0 {
 		s.t.Errorf("%s has %s of %s, not %s", of, got, token.Symbol, want)
 	}
 }
 
-func (s *strait) coins(bed *testbed.Bed, of common.Address, want *big.Int) {
+func (s *shores) coins(bed *testbed.Bed, of common.Address, want *big.Int) {
 	s.t.Helper()
 	if got, err := bed.Client.BalanceAt(s.t.Context(), of, nil); err != nil || got.Cmp(want) != 0 {
 		s.t.Errorf("%s has %s wei, not %s: %v", of, got, want, err)

@@ -266,6 +266,14 @@ func TestWords(t *testing.T) {
 			aave + ": send 5 USDC over the bridge to " + ours.Hex() + " on the other chain, where it is the token " + friend.Hex() + ", with 200000 gas there and no data"},
 		{Step{To: pool, Value: big.NewInt(1e18), Data: contract.OPBridge.SendETH.Pack(ours, uint32(200_000), []byte{})},
 			aave + ": send what is sent with it over the bridge to " + ours.Hex() + " on the other chain, with 200000 gas there and no data, with 1 ETH"},
+		{Step{To: pool, Value: big.NewInt(3e15), Data: contract.ArbRouter.Down.Pack(usdc, ours, friend, big.NewInt(5e6), big.NewInt(300_000), big.NewInt(1e8), contract.New("o() (uint256,bytes)").Returns(big.NewInt(1e15), []byte{}))},
+			aave + ": send 5 USDC over the bridge to " + friend.Hex() + " on the other chain, with 300000 gas there at up to 100000000 wei and up to 0.001 ETH for the ticket, and no data; what is not used comes there to " + ours.Hex() + ", or to its alias if it is a contract here, with 0.003 ETH"},
+		{Step{To: pool, Data: contract.ArbRouter.Down.Pack(usdc, ours, friend, big.NewInt(5e6), big.NewInt(300_000), big.NewInt(1e8), []byte{1})},
+			aave + ": send 5 USDC over the bridge to " + friend.Hex() + " on the other chain, with 300000 gas there at up to 100000000 wei and data: 1 bytes, 0x01, Keccak-256 0x5fe7f977e71dba2ea1a68e21057beebb9be2ac30c6410aa38d4f3fbe41dcffd2; what is not used comes there to " + ours.Hex() + ", or to its alias if it is a contract here"},
+		{Step{To: pool, Data: contract.ArbRouter.Up.Pack(usdc, ours, big.NewInt(5e6), []byte{})},
+			aave + ": send 5000000 base units of what stands here for the token " + usdc.Hex() + " of the other chain over the bridge to " + ours.Hex() + " there, with no data"},
+		{Step{To: pool, Value: big.NewInt(1e18), Data: contract.ArbCore.Ticket.Pack(friend, big.NewInt(5e17), big.NewInt(1e15), friend, ours, big.NewInt(100_000), big.NewInt(1e8), []byte{})},
+			aave + ": send 0.5 ETH over the bridge to " + friend.Hex() + " on the other chain, with 100000 gas there at up to 100000000 wei, up to 0.001 ETH for the ticket and no data; what is not used comes there to " + friend.Hex() + ", and " + ours.Hex() + " may cancel it, or their aliases if they are contracts here, with 1 ETH"},
 		{Step{To: friend, Value: big.NewInt(1), Data: []byte{1, 2, 3, 4}}, "call " + coldSafe + " with data that is not understood: 4 bytes, 0x01020304, Keccak-256 0xa6885b3731702da62e8e4a8f584ac46a7f6822f4e2ba50fba902f67b1588d23b, with 0.000000000000000001 ETH"},
 	} {
 		if got, _ := say(c.step, names); got != c.want {

@@ -209,6 +209,11 @@ var verbs = func() map[[4]byte]verb {
 		{contract.OPBridge.SendERC20, "send {3:0} over the bridge to {2:there} on the other chain, where it is the token {1:there}, with {4} gas there and {5}"},
 		{contract.OPBridge.SendETH, "send what is sent with it over the bridge to {0:there} on the other chain, with {1} gas there and {2}"},
 
+		{contract.ArbRouter.Down, "send {3:0} over the bridge to {2:there} on the other chain, with {4} gas there at up to {5} wei and {6:ticket}; what is not used comes there to {1:there}, or to its alias if it is a contract here"},
+		{contract.ArbRouter.Up, "send {2} base units of what stands here for the token {0:there} of the other chain over the bridge to {1:there} there, with {3}"},
+		{contract.ArbCore.Ticket, "send {1:coin} over the bridge to {0:there} on the other chain, with {5} gas there at up to {6} wei, up to {2:coin} for the ticket and {7}; what is not used comes there to {3:there}, and {4:there} may cancel it, or their aliases if they are contracts here"},
+		{contract.ArbNode.SendETH, "send what is sent with it over the bridge to {0:there} on the other chain"},
+
 		{addOwner, "make {0} an owner of the Safe and {1} the threshold"},
 		{removeOwner, "take {1} out of the Safe's owners and make {2} the threshold"},
 		{swapOwner, "put {2} in the place of the Safe's owner {1}"},
@@ -247,6 +252,8 @@ func (v verb) say(s Step, values []any, n Names) string {
 		switch {
 		case m[2] == "role":
 			return roleName(value.([32]byte))
+		case m[2] == "ticket":
+			return n.ticket(value.([]byte))
 		case m[2] == "there": // an address on another chain may be somebody else's than here
 			return value.(common.Address).String()
 		case !isNumber || m[2] == "":
@@ -269,6 +276,18 @@ func (v verb) say(s Step, values []any, n Names) string {
 		}
 		return n.amount(values[index(m[2])].(common.Address), number, m[4])
 	})
+}
+
+// ticketOptions are what the router of Arbitrum's bridge is told beside the sum: what the ticket may cost, and data for the receiver.
+var ticketOptions = contract.New("options(uint256,bytes)")
+
+func (n Names) ticket(options []byte) string {
+	selector := ticketOptions.Selector()
+	values, err := ticketOptions.Values(append(selector[:], options...))
+	if err != nil {
+		return n.value(options)
+	}
+	return fmt.Sprintf("up to %s for the ticket, and %s", n.amount(common.Address{}, values[0].(*big.Int), ""), n.value(values[1]))
 }
 
 func index(digit string) int {

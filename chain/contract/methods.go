@@ -88,6 +88,48 @@ var OPToken = struct{ Below, Remote, L2Bridge, Bridge, Mint *Method }{
 	Mint:     New("mint(address,uint256)"),
 }
 
+// ArbRouter is either end of the token bridge of an Arbitrum rollup, L1GatewayRouter and L2GatewayRouter. Inbox and Down are those of the
+// end below, Up of the one on the rollup.
+var ArbRouter = struct{ Other, Standard, GatewayOf, TokenAbove, Message, Inbox, Down, Up *Method }{
+	Other:      New("counterpartGateway() (address)"),
+	Standard:   New("defaultGateway() (address)"),
+	GatewayOf:  New("getGateway(address) (address)"),
+	TokenAbove: New("calculateL2TokenAddress(address) (address)"),
+	Message:    New("getOutboundCalldata(address,address,address,uint256,bytes) (bytes)"),
+	Inbox:      New("inbox() (address)"),
+	Down:       New("outboundTransferCustomRefund(address,address,address,uint256,uint256,uint256,bytes) (bytes)"),
+	Up:         New("outboundTransfer(address,address,uint256,bytes) (bytes)"),
+}
+
+// ArbGateway holds the tokens of that bridge below, and makes and burns those that stand for them above.
+var ArbGateway = struct{ Other, Take *Method }{
+	Other: New("counterpartGateway() (address)"),
+	Take:  New("finalizeInboundTransfer(address,address,address,uint256,bytes)"),
+}
+
+// ArbCore are the contracts below that carry its messages: Inbox, Bridge, Rollup and Outbox.
+var ArbCore = struct{ Bridge, Rollup, Coin, Fee, Ticket, TakesFrom, LetsOut, Outbox, Period, Spent, Carry *Method }{
+	Bridge:    New("bridge() (address)"),
+	Rollup:    New("rollup() (address)"),
+	Coin:      New("nativeToken() (address)"),
+	Fee:       New("calculateRetryableSubmissionFee(uint256,uint256) (uint256)"),
+	Ticket:    New("createRetryableTicket(address,uint256,uint256,address,address,uint256,uint256,bytes) (uint256)"),
+	TakesFrom: New("allowedDelayedInboxes(address) (bool)"),
+	LetsOut:   New("allowedOutboxes(address) (bool)"),
+	Outbox:    New("outbox() (address)"),
+	Period:    New("confirmPeriodBlocks() (uint64)"),
+	Spent:     New("isSpent(uint256) (bool)"),
+	Carry:     New("executeTransaction(bytes32[],uint256,address,address,uint256,uint256,uint256,uint256,bytes)"),
+}
+
+// ArbNode is what is part of a rollup's own nodes: ArbSys, ArbRetryableTx and NodeInterface.
+var ArbNode = struct{ SendETH, Timeout, Redeem, Proof *Method }{
+	SendETH: New("withdrawEth(address) (uint256)"),
+	Timeout: New("getTimeout(bytes32) (uint256)"),
+	Redeem:  New("redeem(bytes32) (bytes32)"),
+	Proof:   New("constructOutboxProof(uint64,uint64) (bytes32,bytes32,bytes32[])"),
+}
+
 // AavePool is the pool of an Aave v3 market. VirtualBalance is there since v3.1. UserConfig has two bits for each asset, by its
 // number: whether the user owes it, and whether it is collateral.
 var AavePool = struct {

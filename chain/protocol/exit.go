@@ -124,14 +124,44 @@ type Event struct {
 	Address common.Address
 	Topics  []common.Hash
 	Data    []byte
-	Words   string
+	// Any are those of its words of 32 bytes, the topics counted first and then the data, that nobody can know beforehand, such as a counter.
+	Any   []int `json:",omitempty"`
+	Words string
 }
 
 // In says whether logs have the event.
 func (e Event) In(logs []types.Log) bool {
 	return slices.ContainsFunc(logs, func(l types.Log) bool {
-		return l.Address == e.Address && slices.Equal(l.Topics, e.Topics) && bytes.Equal(l.Data, e.Data)
+		return l.Address == e.Address && len(l.Topics) == len(e.Topics) && len(l.Data) == len(e.Data) && bytes.Equal(e.known(l.Topics, l.Data), e.known(e.Topics, e.Data))
 	})
+}
+
+// known is an event in one piece, without what may be anything.
+func (e Event) known(topics []common.Hash, data []byte) []byte {
+	var all []byte
+	for _, t := range topics {
+		all = append(all, t[:]...)
+	}
+	all = append(all, data...)
+	for _, word := range e.Any {
+		if word >= 0 && len(all) >= 32*(word+1) {
+			clear(all[32*word : 32*(word+1)])
+		}
+	}
+	return all
+}
+
+// Filter that finds the event, and perhaps others.
+func (e Event) Filter() chain.Filter {
+	f := chain.Filter{Addresses: []common.Address{e.Address}}
+	for i, topic := range e.Topics {
+		if slices.Contains(e.Any, i) {
+			f.Topics = append(f.Topics, nil)
+			continue
+		}
+		f.Topics = append(f.Topics, []common.Hash{topic})
+	}
+	return f
 }
 
 // Holds says whether an answer fulfils the condition, and what it says. An answer that is none is an error.

@@ -68,7 +68,7 @@ func (o *OPBridge) ends(ctx context.Context, r chain.Reader, at *chain.Block) (*
 		return nil, fmt.Errorf("it is no bridge of the OP Stack: %w", err)
 	}
 	back, otherMessenger := there.Call(e.other, contract.OPBridge.Other), there.Call(e.other, contract.OPBridge.Messenger)
-	if _, err := there.Read(ctx, o.beyond.Reader, nil); err != nil {
+	if _, err := there.Read(ctx, o.beyond.Far, nil); err != nil {
 		return nil, fmt.Errorf("read its other end on %s: %w", o.beyond.There, err)
 	}
 	var backTo, messengerBack common.Address
@@ -76,7 +76,7 @@ func (o *OPBridge) ends(ctx context.Context, r chain.Reader, at *chain.Block) (*
 		return nil, fmt.Errorf("it leads to %s, which is no bridge on %s: it leads to another chain", e.other, o.beyond.There)
 	}
 	knows := messengers.Call(e.otherMessenger, contract.OPMessenger.Other)
-	if _, err := messengers.Read(ctx, o.beyond.Reader, nil); err != nil {
+	if _, err := messengers.Read(ctx, o.beyond.Far, nil); err != nil {
 		return nil, fmt.Errorf("read its messenger on %s: %w", o.beyond.There, err)
 	}
 	if err := scanAll(knows, &messengerBack); err != nil || backTo != o.address || messengerBack != e.messenger {
@@ -89,7 +89,7 @@ func (o *OPBridge) ends(ctx context.Context, r chain.Reader, at *chain.Block) (*
 func (o *OPBridge) findPortal(ctx context.Context, r chain.Reader, e *opEnds) error {
 	below, messenger, at := r, e.messenger, &e.block
 	if o.above() {
-		below, messenger, at = o.beyond.Reader, e.otherMessenger, nil
+		below, messenger, at = o.beyond.Far, e.otherMessenger, nil
 	}
 	var b, more contract.Batch
 	portal := b.Call(messenger, contract.OPMessenger.Portal)
@@ -163,7 +163,7 @@ func (o *OPBridge) cross(ctx context.Context, r chain.Reader, plan *Plan, e *opE
 	if !known {
 		return fmt.Errorf("the plan does not say what the token %s is on %s", ask.Token, o.beyond.There)
 	}
-	t, have, allowed, err := o.holding(ctx, r, &e.block, owner, ask.Token)
+	t, have, allowed, err := holding(ctx, r, &e.block, owner, ask.Token, o.address)
 	if err != nil {
 		return err
 	}
@@ -182,51 +182,21 @@ func (o *OPBridge) cross(ctx context.Context, r chain.Reader, plan *Plan, e *opE
 		return err
 	}
 	left := new(big.Int).Sub(have, amount)
-	words := fmt.Sprintf("send %s from %s to %s, to %s", t.Text(amount), o.beyond.Here, o.beyond.There, o.receiver(ask.To))
+	words := fmt.Sprintf("send %s from %s to %s, to %s", t.Text(amount), o.beyond.Here, o.beyond.There, o.beyond.receiver(ask.To))
 	told := fmt.Sprintf("the bridge tells that %s goes to %s on %s", t.Text(amount), ask.To, o.beyond.There)
 	if t.Address == (common.Address{}) {
 		plan.Calls = append(plan.Calls, Call{To: o.address, Value: amount, Words: words, Data: contract.OPBridge.SendETH.Pack(ask.To, uint32(opGas), []byte{})})
-		plan.Tells = append(plan.Tells, Event{o.address, []common.Hash{opETHSent, topic(owner), topic(ask.To)}, opETHData.Returns(amount, []byte{}), told})
+		plan.Tells = append(plan.Tells, Event{o.address, []common.Hash{opETHSent, topic(owner), topic(ask.To)}, opETHData.Returns(amount, []byte{}), nil, told})
 	} else {
 		if !o.above() { // the rollup's own token is burnt by the bridge, which asks for no leave
 			plan.approve(t, o.address, o.name, allowed, amount)
 			plan.must(contract.ERC20.Allowance.Query(t.Address, owner, o.address), Equal, new(big.Int), fmt.Sprintf("%s may take no %s", o.name, t.Symbol))
 		}
 		plan.call(o.address, words, contract.OPBridge.SendERC20, t.Address, there, ask.To, amount, uint32(opGas), []byte{})
-		plan.Tells = append(plan.Tells, Event{o.address, []common.Hash{opERC20Sent, topic(t.Address), topic(there), topic(owner)}, opERC20Data.Returns(ask.To, amount, []byte{}), told})
+		plan.Tells = append(plan.Tells, Event{o.address, []common.Hash{opERC20Sent, topic(t.Address), topic(there), topic(owner)}, opERC20Data.Returns(ask.To, amount, []byte{}), nil, told})
 	}
 	plan.must(balanceOf(t.Address, owner), AtMost, left, fmt.Sprintf("%s has at most %s left", owner, t.Text(left)))
 	return nil
-}
-
-func (o *OPBridge) receiver(to common.Address) string {
-	if o.beyond.Receiver == "" {
-		return to.String()
-	}
-	return fmt.Sprintf("%s (%s)", to, o.beyond.Receiver)
-}
-
-// holding reads how much there is, and how much the bridge may take.
-func (o *OPBridge) holding(ctx context.Context, r chain.Reader, at *chain.Block, owner, token common.Address) (t Token, have, allowed *big.Int, err error) {
-	t = etherToken
-	var b contract.Batch
-	ours, allowance := askBalance(&b, token, owner), (*contract.Asked)(nil)
-	if token != (common.Address{}) {
-		tokens, _, err := readTokens(ctx, r, at, []common.Address{token})
-		if err != nil {
-			return t, nil, nil, err
-		}
-		t = tokens[0]
-		allowance = b.Call(token, contract.ERC20.Allowance, owner, o.address)
-	}
-	if _, err := b.Read(ctx, r, at); err != nil {
-		return t, nil, nil, fmt.Errorf("read balances: %w", err)
-	}
-	allowed = new(big.Int)
-	if err = ours.Scan(&have); err == nil && allowance != nil {
-		err = allowance.Scan(&allowed)
-	}
-	return t, have, allowed, err
 }
 
 // takenIn tries what the other side will do with the sum, as if the message were there now. A token that is no pair, a receiver who
@@ -252,7 +222,7 @@ func (o *OPBridge) takenIn(ctx context.Context, r chain.Reader, e *opEnds, t Tok
 	default:
 		taking.To, taking.Data = there, contract.OPToken.Mint.Pack(to, amount)
 	}
-	block, err := b.Read(ctx, o.beyond.Reader, nil)
+	block, err := b.Read(ctx, o.beyond.Far, nil)
 	if err != nil {
 		return fmt.Errorf("read its other end on %s: %w", o.beyond.There, err)
 	}
@@ -269,20 +239,13 @@ func (o *OPBridge) takenIn(ctx context.Context, r chain.Reader, e *opEnds, t Tok
 			return fmt.Errorf("the bridge has only %s on %s, and could not pay %s out", t.Text(has), o.beyond.There, t.Text(amount))
 		}
 	}
-	answers, _, err := o.beyond.Reader.Read(ctx, &block, []chain.Query{taking})
-	if err != nil {
-		return fmt.Errorf("try what arrives on %s: %w", o.beyond.There, err)
-	}
-	if answers[0].Err != nil {
-		return fmt.Errorf("%s could not take %s in on %s: %w", to, t.Text(amount), o.beyond.There, answers[0].Err)
-	}
-	return nil
+	return o.beyond.takes(ctx, &block, taking, t, to, amount)
 }
 
 // pair wants the two tokens to name each other. The rollup's token says what it stands for; to any other the bridge would pay in
 // and never out.
 func (o *OPBridge) pair(ctx context.Context, r chain.Reader, e *opEnds, t Token, there common.Address) error {
-	above, stands, on, bridge, reader, at := there, t.Address, o.beyond.There, e.other, o.beyond.Reader, (*chain.Block)(nil)
+	above, stands, on, bridge, reader, at := there, t.Address, o.beyond.There, e.other, chain.Reader(o.beyond.Far), (*chain.Block)(nil)
 	if o.above() {
 		above, stands, on, bridge, reader, at = t.Address, there, o.beyond.Here, o.address, r, &e.block
 	}
@@ -370,21 +333,39 @@ func (o *OPBridge) passage(l *types.Log, logs []*types.Log) (p Passage, ours boo
 		return p, false, errors.New("it sent a message that is no sum")
 	}
 	target := common.BytesToAddress(l.Topics[1][:])
-	p.Message = contract.OPMessenger.Relay.Pack(nonce, sender, target, value, gas, message)
-	p.Hash = crypto.Keccak256Hash(p.Message) // version 1 of the messages' hash
+	m := opMessage{relay: contract.OPMessenger.Relay.Pack(nonce, sender, target, value, gas, message)}
+	p.Hash = crypto.Keccak256Hash(m.relay) // version 1 of the messages' hash
 	if o.above() {
-		p.Withdrawal, err = withdrawalOf(p.Message, logs)
+		m.withdrawal, err = withdrawalOf(m.relay, logs)
 	}
+	p.carried = m
 	return p, true, err
 }
 
+// opMessage is what the bridges of the OP Stack carry.
+type opMessage struct {
+	relay      []byte        // the call by which the other chain's messenger takes the sum in
+	withdrawal *opWithdrawal // what has to be proven and finalised below; nil for what goes to the rollup
+}
+
+// opWithdrawal is the transaction of a rollup's that the chain below carries out at the end, as the portal takes it.
+type opWithdrawal struct {
+	Nonce          *big.Int
+	Sender, Target common.Address
+	Value          *big.Int
+	GasLimit       *big.Int
+	Data           []byte
+	Hash           common.Hash
+	Block          uint64 // of the rollup, that it is in
+}
+
 // withdrawalOf finds the withdrawal that carries a message.
-func withdrawalOf(message []byte, logs []*types.Log) (*Withdrawal, error) {
+func withdrawalOf(message []byte, logs []*types.Log) (*opWithdrawal, error) {
 	for _, l := range logs {
 		if l.Address != opPasser || len(l.Topics) != 4 || l.Topics[0] != opPassed {
 			continue
 		}
-		w := &Withdrawal{Block: l.BlockNumber, Nonce: l.Topics[1].Big(), Sender: common.BytesToAddress(l.Topics[2][:]), Target: common.BytesToAddress(l.Topics[3][:])}
+		w := &opWithdrawal{Block: l.BlockNumber, Nonce: l.Topics[1].Big(), Sender: common.BytesToAddress(l.Topics[2][:]), Target: common.BytesToAddress(l.Topics[3][:])}
 		var hash [32]byte
 		if err := opPassedData.Scan(l.Data, &w.Value, &w.GasLimit, &w.Data, &hash); err != nil {
 			return nil, err

@@ -25,9 +25,13 @@ func (o *OPBridge) Stands(ctx context.Context, p Passage) (Standing, error) {
 }
 
 func (o *OPBridge) stands(ctx context.Context, p Passage) (Standing, error) {
+	m, ours := p.carried.(opMessage)
+	if !ours {
+		return Standing{}, errForeign
+	}
 	messenger := opMessenger
 	if o.above() {
-		messenger = p.Withdrawal.Target
+		messenger = m.withdrawal.Target
 	}
 	var b contract.Batch
 	relayed, failed := b.Call(messenger, contract.OPMessenger.Relayed, p.Hash), b.Call(messenger, contract.OPMessenger.Failed, p.Hash)
@@ -36,7 +40,7 @@ func (o *OPBridge) stands(ctx context.Context, p Passage) (Standing, error) {
 	if o.above() {
 		portal = b.Call(messenger, contract.OPMessenger.Portal)
 	}
-	block, err := b.Read(ctx, o.beyond.Reader, nil)
+	block, err := b.Read(ctx, o.beyond.Far, nil)
 	if err != nil {
 		return Standing{}, err
 	}
@@ -48,18 +52,18 @@ func (o *OPBridge) stands(ctx context.Context, p Passage) (Standing, error) {
 	switch {
 	case done:
 		s.Stage = Arrived
-		s.Words, err = o.arrived(ctx, p, balance, block)
+		s.Words, err = o.beyond.arrived(ctx, p, balance, block)
 		return s, err
 	case again:
-		s.Stage, s.Where, s.Call = Stranded, messenger, p.Message
+		s.Stage, s.Where, s.Call = Stranded, messenger, m.relay
 		s.Words = fmt.Sprintf("it reached %s, and could not be paid out to %s there. Nothing is lost: the message %s waits in the messenger %s, and anybody can relay it again with more gas, once what stood in its way is gone",
-			o.beyond.There, o.receiver(p.To), p.Hash, messenger)
+			o.beyond.There, o.beyond.receiver(p.To), p.Hash, messenger)
 	case o.above():
 		var at common.Address
 		if err := portal.Scan(&at); err != nil {
 			return Standing{}, err
 		}
-		return o.withdrawn(ctx, p, at, block)
+		return o.withdrawn(ctx, m.withdrawal, at, block)
 	default:
 		s.Stage = Underway
 		s.Words = fmt.Sprintf("it has left %s and is not on %s yet; the rollup takes it in by itself", o.beyond.Here, o.beyond.There)
@@ -67,32 +71,15 @@ func (o *OPBridge) stands(ctx context.Context, p Passage) (Standing, error) {
 	return s, nil
 }
 
-// arrived says what was taken in, and what the receiver has now.
-func (o *OPBridge) arrived(ctx context.Context, p Passage, balance *contract.Asked, at chain.Block) (string, error) {
-	t := etherToken
-	if p.Token != (common.Address{}) {
-		tokens, _, err := readTokens(ctx, o.beyond.Reader, &at, []common.Address{p.Token})
-		if err != nil {
-			return "", err
-		}
-		t = tokens[0]
-	}
-	var has *big.Int
-	if err := balance.Scan(&has); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("%s arrived on %s for %s, who has %s there at block %d (message %s)", t.Text(p.Amount), o.beyond.There, o.receiver(p.To), t.Text(has), at.Number, p.Hash), nil
-}
-
 // proofsMax is how many proofs of one withdrawal are looked at; anybody may hand one in.
 const proofsMax = 32
 
 // withdrawn says how far a withdrawal is that its messenger has not heard of.
-func (o *OPBridge) withdrawn(ctx context.Context, p Passage, portal common.Address, at chain.Block) (Standing, error) {
+func (o *OPBridge) withdrawn(ctx context.Context, w *opWithdrawal, portal common.Address, at chain.Block) (Standing, error) {
 	s := Standing{At: at, Stage: Unproven, Where: portal}
 	var b contract.Batch
-	finalized, count, delay := b.Call(portal, contract.OPPortal.Finalized, p.Withdrawal.Hash), b.Call(portal, contract.OPPortal.Submitters, p.Withdrawal.Hash), b.Call(portal, contract.OPPortal.Delay)
-	if _, err := b.Read(ctx, o.beyond.Reader, &at); err != nil {
+	finalized, count, delay := b.Call(portal, contract.OPPortal.Finalized, w.Hash), b.Call(portal, contract.OPPortal.Submitters, w.Hash), b.Call(portal, contract.OPPortal.Delay)
+	if _, err := b.Read(ctx, o.beyond.Far, &at); err != nil {
 		return s, err
 	}
 	var over bool
@@ -101,18 +88,18 @@ func (o *OPBridge) withdrawn(ctx context.Context, p Passage, portal common.Addre
 		return s, fmt.Errorf("the portal %s is of a version that is not known: %w", portal, err)
 	}
 	if over {
-		s.Stage, s.Words = Stranded, fmt.Sprintf("the withdrawal %s was finalised on %s, and its messenger did not take it in: look at that transaction", p.Withdrawal.Hash, o.beyond.There)
+		s.Stage, s.Words = Stranded, fmt.Sprintf("the withdrawal %s was finalised on %s, and its messenger did not take it in: look at that transaction", w.Hash, o.beyond.There)
 		return s, nil
 	}
 	if !proofs.IsUint64() || !seconds.IsInt64() || seconds.Int64() > int64(delayMax/time.Second) {
 		return s, fmt.Errorf("the portal %s says that there are %s proofs, and that each waits %s seconds", portal, proofs, seconds)
 	}
-	good, err := o.proofs(ctx, p, &s, min(proofs.Uint64(), proofsMax), time.Duration(seconds.Int64())*time.Second)
+	good, err := o.proofs(ctx, w, &s, min(proofs.Uint64(), proofsMax), time.Duration(seconds.Int64())*time.Second)
 	if err != nil || good {
 		return s, err
 	}
-	s.Words = fmt.Sprintf("the withdrawal %s has left %s, and %s has no proof of it yet; anybody can hand one in once the state is proposed, about an hour after it left", p.Withdrawal.Hash, o.beyond.Here, o.beyond.There)
-	return s, o.prove(ctx, p, portal, &s)
+	s.Words = fmt.Sprintf("the withdrawal %s has left %s, and %s has no proof of it yet; anybody can hand one in once the state is proposed, about an hour after it left", w.Hash, o.beyond.Here, o.beyond.There)
+	return s, o.prove(ctx, w, portal, &s)
 }
 
 // delayMax is longer than any portal makes a proof wait.
@@ -122,17 +109,17 @@ const delayMax = 365 * 24 * time.Hour
 const gameLost = 1 // the proposal was false, and a proof against it is worth nothing
 
 // proofs looks at those that were handed in; good is one that can still let the withdrawal out.
-func (o *OPBridge) proofs(ctx context.Context, p Passage, s *Standing, count uint64, delay time.Duration) (good bool, err error) {
+func (o *OPBridge) proofs(ctx context.Context, w *opWithdrawal, s *Standing, count uint64, delay time.Duration) (good bool, err error) {
 	portal := s.Where
 	var by, of, say contract.Batch
 	var submitters, proven, checks, games []*contract.Asked
 	for i := range count {
-		submitters = append(submitters, by.Call(portal, contract.OPPortal.Submitter, p.Withdrawal.Hash, new(big.Int).SetUint64(i)))
+		submitters = append(submitters, by.Call(portal, contract.OPPortal.Submitter, w.Hash, new(big.Int).SetUint64(i)))
 	}
 	if count == 0 {
 		return false, nil
 	}
-	if _, err := by.Read(ctx, o.beyond.Reader, &s.At); err != nil {
+	if _, err := by.Read(ctx, o.beyond.Far, &s.At); err != nil {
 		return false, err
 	}
 	who := make([]common.Address, count)
@@ -140,10 +127,10 @@ func (o *OPBridge) proofs(ctx context.Context, p Passage, s *Standing, count uin
 		if err := asked.Scan(&who[i]); err != nil {
 			return false, err
 		}
-		proven = append(proven, of.Call(portal, contract.OPPortal.Proven, p.Withdrawal.Hash, who[i]))
-		checks = append(checks, of.Call(portal, contract.OPPortal.Check, p.Withdrawal.Hash, who[i]))
+		proven = append(proven, of.Call(portal, contract.OPPortal.Proven, w.Hash, who[i]))
+		checks = append(checks, of.Call(portal, contract.OPPortal.Check, w.Hash, who[i]))
 	}
-	if _, err := of.Read(ctx, o.beyond.Reader, &s.At); err != nil {
+	if _, err := of.Read(ctx, o.beyond.Far, &s.At); err != nil {
 		return false, err
 	}
 	at := make([]uint64, count)
@@ -154,7 +141,7 @@ func (o *OPBridge) proofs(ctx context.Context, p Passage, s *Standing, count uin
 		}
 		games = append(games, say.Call(game, contract.OPGame.Status))
 	}
-	if _, err := say.Read(ctx, o.beyond.Reader, &s.At); err != nil {
+	if _, err := say.Read(ctx, o.beyond.Far, &s.At); err != nil {
 		return false, err
 	}
 	for i := range who {
@@ -163,8 +150,8 @@ func (o *OPBridge) proofs(ctx context.Context, p Passage, s *Standing, count uin
 			continue
 		}
 		if !checks[i].Refused() {
-			s.Stage, s.Due, s.Call = Ready, time.Time{}, contract.OPPortal.Finalize.Pack(p.Withdrawal.tuple(), who[i])
-			s.Words = fmt.Sprintf("the withdrawal %s can be finalised on %s now, by anybody, at the portal %s", p.Withdrawal.Hash, o.beyond.There, portal)
+			s.Stage, s.Due, s.Call = Ready, time.Time{}, contract.OPPortal.Finalize.Pack(w.tuple(), who[i])
+			s.Words = fmt.Sprintf("the withdrawal %s can be finalised on %s now, by anybody, at the portal %s", w.Hash, o.beyond.There, portal)
 			return true, nil
 		}
 		due := time.Unix(int64(min(at[i], 1<<40)), 0).UTC().Add(delay)
@@ -172,9 +159,9 @@ func (o *OPBridge) proofs(ctx context.Context, p Passage, s *Standing, count uin
 			continue
 		}
 		good, s.Stage, s.Due = true, Proven, due
-		s.Words = fmt.Sprintf("the withdrawal %s is proven on %s and can be challenged; it can be finalised after %s, by anybody", p.Withdrawal.Hash, o.beyond.There, due.Format("2 January 2006 15:04 UTC"))
+		s.Words = fmt.Sprintf("the withdrawal %s is proven on %s and can be challenged; it can be finalised after %s, by anybody", w.Hash, o.beyond.There, due.Format("2 January 2006 15:04 UTC"))
 		if !s.At.Time.Before(due) {
-			s.Words = fmt.Sprintf("the withdrawal %s has waited long enough, and the portal %s on %s does not let it out yet: %s", p.Withdrawal.Hash, portal, o.beyond.There, chain.Revert(checks[i].Data()))
+			s.Words = fmt.Sprintf("the withdrawal %s has waited long enough, and the portal %s on %s does not let it out yet: %s", w.Hash, portal, o.beyond.There, chain.Revert(checks[i].Data()))
 		}
 	}
 	return good, nil
@@ -188,7 +175,7 @@ type opTransaction struct {
 	Name5        []byte
 }
 
-func (w *Withdrawal) tuple() opTransaction {
+func (w *opWithdrawal) tuple() opTransaction {
 	return opTransaction{w.Nonce, w.Sender, w.Target, w.Value, w.GasLimit, w.Data}
 }
 
@@ -197,13 +184,14 @@ const gamesRead = 24
 
 // prove works the proof out, when there is a proposal of the state in which the withdrawal is. The oldest such proposal is over
 // first. A proposal that is not what the rollup's own node says is passed over: it will be challenged, or the node lies.
-func (o *OPBridge) prove(ctx context.Context, p Passage, portal common.Address, s *Standing) error {
-	if o.beyond.Prover == nil {
+func (o *OPBridge) prove(ctx context.Context, w *opWithdrawal, portal common.Address, s *Standing) error {
+	prover, can := o.beyond.Near.(chain.Prover)
+	if !can {
 		return nil
 	}
 	var at, b, c contract.Batch
 	factory, kind := at.Call(portal, contract.OPPortal.Games), at.Call(portal, contract.OPPortal.GameType)
-	if _, err := at.Read(ctx, o.beyond.Reader, &s.At); err != nil {
+	if _, err := at.Read(ctx, o.beyond.Far, &s.At); err != nil {
 		return err
 	}
 	var where common.Address
@@ -212,7 +200,7 @@ func (o *OPBridge) prove(ctx context.Context, p Passage, portal common.Address, 
 		return fmt.Errorf("the portal %s is of a version that is not known: %w", portal, err)
 	}
 	count := b.Call(where, contract.OPGames.Count)
-	if _, err := b.Read(ctx, o.beyond.Reader, &s.At); err != nil {
+	if _, err := b.Read(ctx, o.beyond.Far, &s.At); err != nil {
 		return err
 	}
 	var games *big.Int
@@ -220,7 +208,7 @@ func (o *OPBridge) prove(ctx context.Context, p Passage, portal common.Address, 
 		return err
 	}
 	latest := c.Call(where, contract.OPGames.Latest, gameType, new(big.Int).Sub(games, one), big.NewInt(gamesRead))
-	if _, err := c.Read(ctx, o.beyond.Reader, &s.At); err != nil {
+	if _, err := c.Read(ctx, o.beyond.Far, &s.At); err != nil {
 		return err
 	}
 	var found []struct {
@@ -238,18 +226,18 @@ func (o *OPBridge) prove(ctx context.Context, p Passage, portal common.Address, 
 			continue
 		}
 		block := new(big.Int).SetBytes(g.Name4[:32])
-		if !block.IsUint64() || block.Uint64() < p.Withdrawal.Block {
+		if !block.IsUint64() || block.Uint64() < w.Block {
 			continue
 		}
-		proof, err := o.beyond.Prover.Proof(ctx, opPasser, withdrawalSlot(p.Withdrawal.Hash), block.Uint64())
+		proof, err := prover.Proof(ctx, opPasser, withdrawalSlot(w.Hash), block.Uint64())
 		if err != nil {
 			return err
 		}
 		if outputRoot(proof) != g.Name3 {
 			continue
 		}
-		s.Call = contract.OPPortal.Prove.Pack(p.Withdrawal.tuple(), g.Name0, [32]byte{}, [32]byte(proof.State), [32]byte(proof.Storage), [32]byte(proof.Hash), proof.Nodes)
-		s.Words = fmt.Sprintf("the withdrawal %s has left %s, and can be proven on %s now, by anybody, at the portal %s", p.Withdrawal.Hash, o.beyond.Here, o.beyond.There, portal)
+		s.Call = contract.OPPortal.Prove.Pack(w.tuple(), g.Name0, [32]byte{}, [32]byte(proof.State), [32]byte(proof.Storage), [32]byte(proof.Hash), proof.Nodes)
+		s.Words = fmt.Sprintf("the withdrawal %s has left %s, and can be proven on %s now, by anybody, at the portal %s", w.Hash, o.beyond.Here, o.beyond.There, portal)
 		return nil
 	}
 	return nil
