@@ -40,10 +40,16 @@ type Worker struct {
 	Batch common.Address
 }
 
-var _ task.Worker = (*Worker)(nil)
+var (
+	_ task.Worker = (*Worker)(nil)
+	_ task.Waiter = (*Worker)(nil)
+)
 
 // LooksFirst is true of both phases: one changes nothing, and the other asks the chain before it does anything.
 func (w *Worker) LooksFirst(string) bool { return true }
+
+// Waits is true of the second phase: what leaves a rollup can be challenged for a week before it arrives.
+func (w *Worker) Waits(kind string) bool { return kind == "exit-apply" }
 
 // A step is what both tasks are told; the second also what the first found.
 type step struct {

@@ -41,7 +41,7 @@ const (
 	workMax   = 16                  // tasks of workers: they mostly wait for somebody else, and must not hold up a failover
 	tasksMax  = 64                  // that are under way or wait for their turn; one more is refused
 	limitMax  = 24 * time.Hour      // for one task, whatever its step says
-	waitMax   = 31 * 24 * time.Hour // for one of a worker's that says so itself: it mostly waits, such as for a withdrawal that can be challenged
+	waitMax   = 31 * 24 * time.Hour // for one of a kind that waits ([Waiter]) and says so itself
 )
 
 // limits are how long a task may take whose step says nothing.
@@ -226,11 +226,7 @@ func (c *Crew) begin(n note, kind string, w Work) {
 	if w.Limit <= 0 {
 		w.Limit = cmp.Or(limits[kind], limitMax)
 	}
-	longest := limitMax
-	if c.Workers[kind] != nil {
-		longest = waitMax
-	}
-	w.Limit = min(w.Limit, longest)
+	w.Limit = min(w.Limit, c.longest(kind))
 	c.under[n.Key] = nil
 	if n.Why != "" {
 		so := n.progress()
@@ -240,6 +236,14 @@ func (c *Crew) begin(n note, kind string, w Work) {
 		receipt, err := c.carryOut(n, w)
 		c.end(n.Key, receipt, err)
 	})
+}
+
+// longest is how long a task of a kind may last, whatever it says.
+func (c *Crew) longest(kind string) time.Duration {
+	if w, is := c.Workers[kind].(Waiter); is && w.Waits(kind) {
+		return waitMax
+	}
+	return limitMax
 }
 
 // carryOut does the work between two notes. A receipt with an error is one that could not be noted; an error alone says that

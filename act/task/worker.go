@@ -17,6 +17,13 @@ type Worker interface {
 	LooksFirst(kind string) bool
 }
 
+// A Waiter is a worker of which some kinds of tasks mostly wait for something that nobody can hurry, such as a withdrawal from a rollup,
+// which can be challenged for a week.
+type Waiter interface {
+	// Waits reports that a task of a kind may last 31 days, where its work says so; any other ends after 24 hours.
+	Waits(kind string) bool
+}
+
 // A Work is a task ready to be done.
 type Work struct {
 	Limit time.Duration // zero for the kind's own, which is 24 h for a worker's

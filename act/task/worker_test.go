@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"lifeboat"
 	"lifeboat/act/task"
@@ -145,5 +146,35 @@ func TestWorkerBesideAnotherMachine(t *testing.T) {
 	b.does(t, "lb-1", todo(t, "hand-over", 1, false))
 	if !c.seen[0].Again {
 		t.Error("it was told that nobody can have begun before")
+	}
+}
+
+// longs takes as long as its work says, and tells how long it was given.
+type longs struct {
+	kind  string // that waits; "" for none
+	given chan time.Duration
+}
+
+func (l longs) LooksFirst(string) bool { return true }
+
+func (l longs) Waits(kind string) bool { return kind == l.kind }
+
+func (l longs) Prepare(lifeboat.Key, lifeboat.Task) (task.Work, error) {
+	return task.Work{Limit: 60 * 24 * time.Hour, Do: func(ctx context.Context, _ task.Progress) lifeboat.Receipt {
+		until, _ := ctx.Deadline()
+		l.given <- time.Until(until)
+		return lifeboat.Receipt{Status: lifeboat.Performed}
+	}}, nil
+}
+
+// A kind that waits may last a month; any other ends after a day, a withdrawal for one, whatever its step says.
+func TestOnlyWhatWaitsMayLast(t *testing.T) {
+	l := longs{kind: "cross", given: make(chan time.Duration, 1)}
+	b := newBench(t, nil, func(o *task.Options) { o.Workers = map[string]task.Worker{"cross": l, "withdraw": l} })
+	for kind, want := range map[string]time.Duration{"cross": 31 * 24 * time.Hour, "withdraw": 24 * time.Hour} {
+		b.does(t, lifeboat.Key("lb-"+kind), todo(t, kind, 1, false))
+		if given := <-l.given; given > want || given < want-time.Minute {
+			t.Errorf("a task of kind %s was given %s and not %s", kind, given, want)
+		}
 	}
 }
