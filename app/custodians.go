@@ -163,7 +163,7 @@ func sourceAt(url string, holdings []plan.Holding, a plan.Account, c plan.Chain,
 func (d *Daemon) learnOfChains(ctx context.Context) error {
 	for _, w := range d.watches {
 		s, ok := w.Statement()
-		if !ok || !d.worthWriting(s) {
+		if !ok || !d.worthWriting(s, d.chainRestateAfter(s.Account)) {
 			continue
 		}
 		if err := d.Flow.Learn(ctx, d.now(), s); err != nil {
@@ -171,6 +171,15 @@ func (d *Daemon) learnOfChains(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// chainRestateAfter is how old the last statement in the journal may be before one that says the same is written again. No order waits for
+// what a chain says of an account, so it is only not to seem silent; where it differs from the book, the book waits for the second word.
+func (d *Daemon) chainRestateAfter(account string) time.Duration {
+	if d.Audit.Differs(account) {
+		return d.restateAfter()
+	}
+	return heardAfter
 }
 
 // tellWatches puts the accounts on chains on the status page, beside those at venues.

@@ -218,6 +218,63 @@ func TestAChainWhoseNextBlockIsLate(t *testing.T) {
 	}
 }
 
+// TestAChainThatSaysTheSame: blocks come and nothing moves, so little is written. What is taken is told as soon as ever, and that nobody
+// answers is told a quarter of an hour after something was heard.
+func TestAChainThatSaysTheSame(t *testing.T) {
+	clock := newWatchClock(time.Date(2026, 3, 16, 15, 0, 0, 0, time.UTC))
+	node := newEsplora(t, clock.Now(), coin*3/2)
+	planDir, dataDir := coldPlanAt(t, node), t.TempDir()
+	d, stop := running(t, clock, planDir, dataDir)
+	height, holds := uint64(900_000), int64(coin*3/2)
+	minutes := func(n int) { // with a block in each, unless nobody answers
+		for range n {
+			clock.move(time.Minute)
+			height++
+			node.mine(height, clock.Now(), holds)
+			at := clock.Now()
+			within(t, d, func() {}, "an answer, or none, a minute", func(s api.Status) bool {
+				v := s.Venues
+				return len(v) == 1 && (v[0].LastOK != nil && !v[0].LastOK.Before(at) || v[0].Problem != "" && !s.At.Before(at))
+			})
+		}
+	}
+	const hours = 3
+	minutes(60 * hours)
+	taken := clock.Now()
+	holds = coin
+	minutes(6)
+	gone := clock.Now()
+	node.leave(true)
+	minutes(20)
+	stop()
+
+	quiet, restated, silent := 0, time.Time{}, time.Time{}
+	var heard time.Time
+	for at, e := range journalOf(t, dataDir) {
+		switch e := e.(type) {
+		case lifeboat.Statement:
+			if heard = at; !at.After(taken) {
+				quiet++
+			}
+		case lifeboat.Restated:
+			restated = at
+		case lifeboat.Intent:
+			if e.Message != nil && strings.HasPrefix(e.Message.Subject, "Nothing is heard") && silent.IsZero() {
+				silent = at
+			}
+		}
+	}
+	if quiet < 12*hours-2 || quiet > 12*hours+4 {
+		t.Errorf("in %d hours in which nothing moved %d statements were written", hours, quiet)
+	}
+	if late := restated.Sub(taken); late <= 0 || late > 5*time.Minute {
+		t.Errorf("what was taken moved the book %s after it", late)
+	}
+	if early, late := silent.Sub(gone), silent.Sub(heard); early < 9*time.Minute || late > 16*time.Minute {
+		t.Errorf("that nobody answers was told %s after the last answer, and %s after the last statement", early, late)
+	}
+}
+
 // In a sandbox nobody says what accounts hold.
 func TestSandboxAsksNoChain(t *testing.T) {
 	clock := newWatchClock(time.Date(2026, 3, 16, 15, 0, 0, 0, time.UTC))

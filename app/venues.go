@@ -159,7 +159,7 @@ const quoteFresh = 5 * time.Minute
 func (d *Daemon) catchUp(ctx context.Context) error {
 	for _, c := range d.couriers {
 		s, ok := c.Statement()
-		if !ok || !d.worthWriting(s) {
+		if !ok || !d.worthWriting(s, d.restateAfter()) {
 			continue
 		}
 		if err := d.Flow.Learn(ctx, d.now(), s); err != nil {
@@ -201,9 +201,9 @@ func (d *Daemon) restateAfter() time.Duration {
 const heardAfter = 5 * time.Minute
 
 // worthWriting reports a statement that says something else than the last one, but for prices, or that is due.
-func (d *Daemon) worthWriting(s lifeboat.Statement) bool {
+func (d *Daemon) worthWriting(s lifeboat.Statement, after time.Duration) bool {
 	last, known := d.Audit.Statement(s.Account)
-	return !known || s.At.Sub(last.At) >= d.restateAfter() || !alike(last, s) || d.now().Sub(d.Audit.Heard(s.Account)) >= heardAfter
+	return !known || s.At.Sub(last.At) >= after || !alike(last, s) || d.now().Sub(d.Audit.Heard(s.Account)) >= heardAfter
 }
 
 // alike leaves out what moves all the time.

@@ -291,6 +291,12 @@ func (a *Audit) Statement(name string) (lifeboat.Statement, bool) {
 	return known.statement, true
 }
 
+// Differs reports an account of which the last statement says something else than the book, so that another one has to confirm it.
+func (a *Audit) Differs(name string) bool {
+	known := a.accounts[name]
+	return known != nil && len(known.differ) > 0
+}
+
 // Heard is when there was last word of an account, or when waiting for it began; zero for one that nothing is heard of.
 func (a *Audit) Heard(name string) time.Time {
 	known := a.accounts[name]
