@@ -131,6 +131,9 @@ func (d *decoder) checkExitAssets(p *Plan, path string, a Account, e Exit) {
 		}
 	}
 	registered(path+".into", e.Into)
+	if why := p.severally(e); why != "" {
+		d.faultAt(path+".assets", why, "")
+	}
 	swaps := slices.Contains(e.Do, "swap")
 	switch {
 	case swaps && e.Into == "":
@@ -148,6 +151,24 @@ func (d *decoder) checkExitAssets(p *Plan, path string, a Account, e Exit) {
 	case len(e.Assets) == 0 && (swaps || e.Bridges() || slices.Contains(e.Do, "transfer")) && !slices.ContainsFunc(e.Do, func(what string) bool { return slices.Contains(ofProtocol, what) }):
 		d.faultAt(path, "the exit wants assets: the symbols that it is done with", "")
 	}
+}
+
+// severally says why an exit cannot be done with several assets at once; "" when it can, or has only one.
+func (p *Plan) severally(e Exit) string {
+	x, _ := p.Contracted(e.Protocol)
+	if slices.Contains(e.Do, "swap") && e.Through != "" {
+		x, _ = p.Contracted(e.Through)
+	}
+	switch {
+	case len(e.Assets) < 2 || x.Contract == nil:
+	case slices.Contains(e.Do, "remove-liquidity") && slices.Contains(adaptersOf["remove-liquidity"], x.Contract.Adapter):
+		return "liquidity comes back as both tokens of the pool at once: name one of them, or none for all there is"
+	case slices.Contains(e.Do, "withdraw") && x.Contract.Adapter == "uniswap-v3":
+		return "the fees of a position come as both tokens at once: name one of them, or none for all there is"
+	case slices.Contains(e.Do, "swap") && x.Contract.Adapter == "uniswap-v2":
+		return fmt.Sprintf("%s swaps one asset in one exit: write a step for each", x.Name)
+	}
+	return ""
 }
 
 // checkExitTo lets value go to the plan's own accounts on the same chain, and nowhere else.

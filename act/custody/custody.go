@@ -83,7 +83,7 @@ func Of(p *plan.Plan, now time.Time, k Known) Register {
 	r := Register{At: now, Wallets: []Wallet{}}
 	for _, a := range p.Accounts {
 		if a.Kind == "safe" || a.Kind == "wallet" {
-			j := judge{Wallet: Wallet{Account: a.Name, Kind: a.Kind, Address: a.Address}, account: a, now: now}
+			j := judge{Wallet: Wallet{Account: a.Name, Kind: a.Kind, Address: a.Address}, account: a, people: p.People, now: now}
 			j.look(k)
 			r.Wallets = append(r.Wallets, j.Wallet)
 		}
@@ -95,6 +95,7 @@ func Of(p *plan.Plan, now time.Time, k Known) Register {
 type judge struct {
 	Wallet
 	account plan.Account
+	people  []plan.Person
 	now     time.Time
 	rule    plan.CustodyRule
 }
@@ -131,6 +132,18 @@ func (j *judge) signers(c plan.Custody, signed map[common.Address]time.Time) {
 	}
 	for _, s := range c.Spares {
 		j.Spares = append(j.Spares, j.seen(s, "the spare of "+strings.TrimPrefix(key(s), "the key of "), signed))
+		j.known(s)
+	}
+}
+
+// known finds a spare that its person could not sign with for lifeboat once it is an owner's key: a yes by a wallet counts for whom the
+// plan names the wallet. Who answers with no wallet at all needs none here.
+func (j *judge) known(s plan.Signer) {
+	for _, person := range j.people {
+		has := func(wallet string) bool { return strings.EqualFold(wallet, s.Wallet) }
+		if person.Name == s.Who && len(person.Wallets) > 0 && s.Wallet != "" && !slices.ContainsFunc(person.Wallets, has) {
+			j.find(false, "the spare of %s is not among the wallets of %s: what it signs once it is in place would count for nobody", strings.TrimPrefix(key(s), "the key of "), s.Who)
+		}
 	}
 }
 
