@@ -34,3 +34,18 @@ func (l StatementLine) Grew(from decimal.Decimal) bool {
 	more := l.Quantity.Abs().Sub(from.Abs())
 	return l.Accrues && l.Quantity.Sign() == from.Sign() && more.IsPositive() && more.LessThanOrEqual(accrualMax.Mul(from.Abs()))
 }
+
+// Unexplained is what is left of a change once the moves of lifeboat's own are taken off it: from what the book had to what the line
+// says. Of what accrues, interest and the difference between two looks at it are nothing.
+func (l StatementLine) Unexplained(book, own decimal.Decimal) decimal.Decimal {
+	left := l.Quantity.Sub(book).Sub(own)
+	largest := decimal.Max(l.Quantity.Abs(), book.Abs(), own.Abs())
+	limit := accrualNoise
+	if left.Sign() == book.Sign() {
+		limit = accrualMax
+	}
+	if l.Accrues && left.Abs().LessThanOrEqual(limit.Mul(largest)) {
+		return decimal.Zero
+	}
+	return left
+}

@@ -10,8 +10,9 @@ import (
 // looked at before an order goes there. It does not move the book; [Restated] does.
 type Statement struct {
 	Account string    `json:"account"`
-	Source  string    `json:"source"` // the venue, or the file that it was read from
-	At      time.Time `json:"at"`     // when it was true there
+	Source  string    `json:"source"`           // the venue, or the file that it was read from
+	At      time.Time `json:"at"`               // when it was true there
+	Height  uint64    `json:"height,omitempty"` // of the block of a chain that it was true at; 0 at a venue
 	// Lines are all that the account holds, cash under its currency. What no line names is not held.
 	Lines []StatementLine `json:"lines"`
 	// Placed says where the orders under lifeboat's keys that were open, or ended within the last minutes, stood when the

@@ -56,7 +56,9 @@ func openCustodian(ctx context.Context, p *plan.Plan, a plan.Account, opened *ch
 	var err error
 	if x.EVM() {
 		o.Quorum, o.Behind = 1, evm.Behind(opened.Network()) // the chain itself believes only what its quorum says
-		o.Sources, err = evmSource(p, a, opened)
+		var source *evm.Source
+		source, err = evmSource(p, a, opened)
+		o.Sources = []custodian.Source{source}
 	} else {
 		if x.Chain.Kind == plan.Bitcoin {
 			o.Behind = bitcoin.Behind(address.Network(x.Chain.Network))
@@ -74,7 +76,7 @@ func openCustodian(ctx context.Context, p *plan.Plan, a plan.Account, opened *ch
 }
 
 // evmSource reads what an address holds, or what it has in a protocol.
-func evmSource(p *plan.Plan, a plan.Account, c *chain.Chain) ([]custodian.Source, error) {
+func evmSource(p *plan.Plan, a plan.Account, c *chain.Chain) (*evm.Source, error) {
 	o := evm.Options{Name: a.Chain, Chain: c, Account: a.Name, Address: common.HexToAddress(a.Address), Tokens: map[common.Address]string{}}
 	setup := protocol.Setup{Name: a.Protocol, More: map[string]common.Address{}}
 	for _, h := range p.Counted(a.Name) {
@@ -105,8 +107,7 @@ func evmSource(p *plan.Plan, a plan.Account, c *chain.Chain) ([]custodian.Source
 		}
 		o.Protocol, o.Contract = adapter, setup.Address
 	}
-	s, err := evm.New(o)
-	return []custodian.Source{s}, err
+	return evm.New(o)
 }
 
 // sourcesOf an account on a chain that is not EVM are its nodes, each of which is asked by itself.

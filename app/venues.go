@@ -200,10 +200,11 @@ func (d *Daemon) restateAfter() time.Duration {
 // as a chain whose next block is awaited does: well before its silence would be told.
 const heardAfter = 5 * time.Minute
 
-// worthWriting reports a statement that says something else than the last one, but for prices, or that is due.
+// worthWriting reports a statement that says something else than the last one, but for prices, or that is due, or that an act of
+// lifeboat's own has to be held against.
 func (d *Daemon) worthWriting(s lifeboat.Statement, after time.Duration) bool {
 	last, known := d.Audit.Statement(s.Account)
-	return !known || s.At.Sub(last.At) >= after || !alike(last, s) || d.now().Sub(d.Audit.Heard(s.Account)) >= heardAfter
+	return !known || s.At.Sub(last.At) >= after || !alike(last, s) || d.now().Sub(d.Audit.Heard(s.Account)) >= heardAfter || d.Audit.Awaits(s)
 }
 
 // alike leaves out what moves all the time.

@@ -66,7 +66,7 @@ func (c *Custodian) State(ctx context.Context, at time.Time) (lifeboat.Statement
 	if h.At.After(c.said) {
 		c.said = h.At // a block's miner may say an earlier time than the one before it, and is not the older for it
 	}
-	return lifeboat.Statement{Account: c.Account, Source: c.Name, At: c.said, Lines: h.Lines}, nil
+	return lifeboat.Statement{Account: c.Account, Source: c.Name, At: c.said, Height: h.Height, Lines: h.Lines}, nil
 }
 
 // Transfers are the last ones, as the first source that answers says them. They are for people to look at: nothing is decided on

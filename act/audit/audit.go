@@ -11,6 +11,10 @@
 // shrank, or grew faster than interest, is told like anything else ([lifeboat.StatementLine.Grew]). Nor is anybody told what the trades of
 // others make of a share of a pool; a share that is another one is told, however little it differs.
 //
+// What lifeboat's own acts have moved, exits on chains and withdrawals, their receipts say ([lifeboat.Move]). It is taken off the
+// difference, whichever of the two comes first, and only what it does not explain is told, in both directions
+// (docs/decisions/0026-own-acts.md).
+//
 // It asks nobody and places nothing. What lies in accounts without a statement is the owner's word.
 package audit
 
@@ -43,9 +47,11 @@ type Audit struct {
 	book     *lifeboat.Book
 	accounts map[string]*account
 	names    []string // of the accounts, in the order in which they were first met
+	acts     map[lifeboat.Key]*act
 }
 
 type account struct {
+	name      string
 	statement lifeboat.Statement
 	differ    []difference // of the statement from the book
 	since     time.Time    // of the first statement in a row that said the same
@@ -55,8 +61,19 @@ type account struct {
 	heard     time.Time // when there was a statement, or when waiting for one began
 	told      bool      // that nothing is heard of it
 
-	grown map[string]growth // :: symbol → since when the book has followed its interest
-	pools map[string]pooled // :: symbol → the share of a pool that the book was brought to
+	grown   map[string]growth // :: symbol → since when the book has followed its interest
+	pools   map[string]pooled // :: symbol → the share of a pool that the book was brought to
+	accrues map[string]bool   // :: symbol → it grew by itself when it was named last
+
+	patience time.Duration // with acts of lifeboat's own
+
+	height uint64          // of the newest block whose state the book has, or had
+	own    []move          // in later blocks
+	coming []move          // that show some time
+	odd    map[string]*odd // :: symbol → what nothing explains
+	fresh  []sum           // of that, what the last restatement brought
+	notes  []string        // what was explained after it was told
+	words  int             // messages about either
 }
 
 // growth is where interest began to count: many small steps in a day are one large step, which interest does not make.
@@ -69,6 +86,8 @@ type difference struct {
 	symbol string
 	book   decimal.Decimal
 	there  lifeboat.StatementLine // of nothing where no line names it
+	own    decimal.Decimal        // what lifeboat's acts say that they moved of it meanwhile
+	by     []string
 }
 
 // byItself says that no act on the account made the difference: interest did, or the trades of others in a pool.
@@ -89,7 +108,7 @@ func (k *account) follow(at time.Time) {
 	for _, d := range k.differ {
 		g, known := k.grown[d.symbol]
 		switch {
-		case !k.interest(d, at):
+		case !k.interest(d, at) || !d.own.IsZero():
 			delete(k.grown, d.symbol)
 		case !known || at.Sub(g.since) >= day:
 			if k.grown == nil {
@@ -104,7 +123,7 @@ func (k *account) follow(at time.Time) {
 
 // New makes an audit of the accounts of a plan.
 func New(p *plan.Plan, book *lifeboat.Book) *Audit {
-	return &Audit{plan: p, book: book, accounts: map[string]*account{}}
+	return &Audit{plan: p, book: book, accounts: map[string]*account{}, acts: map[lifeboat.Key]*act{}}
 }
 
 // Apply takes in statements, and what makes them doubtful.
@@ -129,32 +148,47 @@ func (a *Audit) Apply(at time.Time, e lifeboat.Event) {
 		known := a.of(e.Account)
 		known.heard, known.told = at, false
 	case lifeboat.Intent:
-		for name, known := range a.accounts {
-			if known.venue != "" && e.Key == known.silence(name) {
-				known.told = true
-			}
-		}
+		a.begin(e)
+		a.wrote(at, e.Key)
+	case lifeboat.Refused:
+		delete(a.acts, e.Key)
+		a.wrote(at, e.Key)
 	case lifeboat.Restated:
 		if known := a.accounts[e.Account]; known != nil {
+			known.fresh = nil
+			for _, r := range known.settle(at) {
+				known.add(at, r.symbol, r.amount)
+				if o := known.odd[r.symbol]; o != nil {
+					o.from, o.to = known.pools[r.symbol].share, r.there.Share
+				}
+				known.fresh = append(known.fresh, sum{r.symbol, r.amount})
+			}
 			known.follow(at)
 		}
 	case lifeboat.Receipt:
 		if e.Filled.IsPositive() {
 			a.of(e.Account).filled = at
 		}
+		a.hear(at, e)
+	}
+}
+
+func (a *Audit) wrote(at time.Time, key lifeboat.Key) {
+	for _, known := range a.accounts {
+		known.wrote(at, key, a.busy(known, 0))
 	}
 }
 
 // await word of an account from now on.
 func (a *Audit) await(at time.Time, name, from string, onChain bool) {
 	known := a.of(name)
-	known.venue, known.onChain, known.heard, known.told = from, onChain, at, false
+	known.venue, known.onChain, known.heard, known.told, known.patience = from, onChain, at, false, a.patient(from)
 }
 
 func (a *Audit) of(name string) *account {
 	known := a.accounts[name]
 	if known == nil {
-		known = &account{}
+		known = &account{name: name}
 		a.accounts[name] = known
 		a.names = append(a.names, name)
 	}
@@ -164,13 +198,24 @@ func (a *Audit) of(name string) *account {
 // read compares a statement with the book, and with the one before.
 func (a *Audit) read(s lifeboat.Statement) {
 	known := a.of(s.Account)
-	differ := a.differences(s)
+	for _, l := range s.Lines {
+		if l.Accrues != known.accrues[l.Symbol] {
+			if known.accrues == nil {
+				known.accrues = map[string]bool{}
+			}
+			known.accrues[l.Symbol] = l.Accrues
+		}
+	}
+	differ := a.differences(known, s)
 	if !same(differ, known.differ) || known.since.IsZero() {
 		known.since = s.At
 	}
 	known.statement, known.differ = s, differ
 	for _, l := range s.Lines {
 		known.meet(l, a.book.Quantity(s.Account, l.Symbol))
+	}
+	if len(differ) == 0 {
+		known.reach(s.Height)
 	}
 	if len(differ) == 0 || s.At.Before(known.filled.Add(settle)) || a.uncounted(s) {
 		known.since = time.Time{}
@@ -184,26 +229,32 @@ func (a *Audit) uncounted(s lifeboat.Statement) bool {
 	})
 }
 
-// differences of a statement from what the book will say once the statement's own receipts are booked.
-func (a *Audit) differences(s lifeboat.Statement) []difference {
+// differences of a statement from what the book will say once the statement's own receipts are booked, and from what lifeboat's own
+// acts let expect.
+func (a *Audit) differences(k *account, s lifeboat.Statement) []difference {
 	var all []difference
-	known := a.of(s.Account)
-	note := func(symbol string, book decimal.Decimal, there lifeboat.StatementLine) {
-		if there.Says(book) && known.sameShare(symbol, there) || symbol == a.book.Currency() && book.Sub(there.Quantity).Abs().LessThan(cent) {
+	seen := map[string]bool{}
+	note := func(symbol string, book decimal.Decimal) {
+		if seen[symbol] {
 			return
 		}
-		all = append(all, difference{symbol, book, there})
+		seen[symbol] = true
+		there, _ := s.Line(symbol)
+		there.Accrues = k.accrues[symbol]
+		own, by := k.ownOf(symbol, s.Height)
+		alike := there.Says(book) && k.sameShare(symbol, there) || symbol == a.book.Currency() && book.Sub(there.Quantity).Abs().LessThan(cent)
+		if !alike || !own.IsZero() && !there.Unexplained(book, own).IsZero() {
+			all = append(all, difference{symbol, book, there, own, by})
+		}
 	}
-	seen := map[string]bool{}
 	for _, p := range a.book.After(s.Account, s.Placed) {
-		line, _ := s.Line(p.Symbol)
-		seen[p.Symbol] = true
-		note(p.Symbol, p.Quantity, line)
+		note(p.Symbol, p.Quantity)
 	}
 	for _, l := range s.Lines {
-		if !seen[l.Symbol] {
-			note(l.Symbol, decimal.Zero, l)
-		}
+		note(l.Symbol, decimal.Zero)
+	}
+	for _, m := range k.own {
+		note(m.Symbol, decimal.Zero)
 	}
 	return all
 }
@@ -218,7 +269,8 @@ func same(a, b []difference) bool {
 
 // Next restates the accounts of which the custodian has said the same long enough.
 func (a *Audit) Next(at time.Time) []lifeboat.Event {
-	events := a.silences(at)
+	events := append(a.silences(at), a.strangeness(at)...)
+	to := a.plan.Owners()
 	for _, name := range a.names {
 		known := a.accounts[name]
 		s := known.statement
@@ -230,13 +282,14 @@ func (a *Audit) Next(at time.Time) []lifeboat.Event {
 			restated.Positions = append(restated.Positions, lifeboat.Position{Account: name, Symbol: l.Symbol, Quantity: l.Quantity})
 		}
 		events = append(events, restated)
-		strange := slices.DeleteFunc(slices.Clone(known.differ), func(d difference) bool { return known.byItself(d, at) })
-		if to := a.plan.Owners(); len(to) > 0 && len(strange) > 0 {
-			events = append(events, lifeboat.Intent{Key: lifeboat.NewKey("restated", name, s.At.UnixNano()), Act: lifeboat.SendMessage,
-				Message: &lifeboat.Message{To: to, Tier: grave(strange), Subject: fmt.Sprintf("%s holds something else than the book", name),
-					Text: fmt.Sprintf("%s says that %s holds something else than the book, twice in %s: %s. The book follows. If this was not you, halt and look.",
-						s.Source, name, s.At.Sub(known.since).Round(time.Second), sentence(strange))}})
+		rests := known.copy().settle(at)
+		if len(to) == 0 || len(rests) == 0 || a.busy(known, s.Height) {
+			continue // what an act of lifeboat's own may explain still is told later
 		}
+		events = append(events, lifeboat.Intent{Key: known.restated(), Act: lifeboat.SendMessage,
+			Message: &lifeboat.Message{To: to, Tier: worst(rests), Subject: fmt.Sprintf("%s holds something else than the book", name),
+				Text: fmt.Sprintf("%s says that %s holds something else than the book, twice in %s: %s. The book follows. If this was not you, halt and look.",
+					s.Source, name, s.At.Sub(known.since).Round(time.Second), told(rests))}})
 	}
 	return events
 }
@@ -271,12 +324,22 @@ func (k *account) silence(name string) lifeboat.Key {
 	return lifeboat.NewKey("silence", name, k.heard.UnixNano())
 }
 
-// Due is when the next custodian will have been silent for too long.
+// Due is when the next custodian will have been silent for too long, or an act for too long without a word.
 func (a *Audit) Due() time.Time {
 	var due time.Time
-	for _, known := range a.accounts {
-		if t := known.heard.Add(silent); known.venue != "" && !known.told && (due.IsZero() || t.Before(due)) {
+	by := func(t time.Time) {
+		if due.IsZero() || t.Before(due) {
 			due = t
+		}
+	}
+	for _, known := range a.accounts {
+		if known.venue != "" && !known.told {
+			by(known.heard.Add(silent))
+		}
+		for _, o := range known.odd {
+			if o.gone.untold.IsPositive() && len(a.plan.Owners()) > 0 {
+				by(o.since.Add(known.patience))
+			}
 		}
 	}
 	return due
@@ -311,23 +374,51 @@ const linesMax = 8
 
 func sentence(differ []difference) string {
 	var all []string
-	for _, d := range differ[:min(len(differ), linesMax)] {
-		text := fmt.Sprintf("%s %s where the book had %s", d.there.Quantity, d.symbol, d.book)
-		if d.there.Share != "" && d.there.Says(d.book) {
-			text = fmt.Sprintf("about as much %s as before, %s, by another share of the pool", d.symbol, d.there.Quantity)
+	for _, d := range differ {
+		words := d.words()
+		if !d.own.IsZero() {
+			words += fmt.Sprintf(" (%s %s, as %s said)", d.own.Abs(), went(d.own), strings.Join(d.by, " and "))
 		}
-		all = append(all, text)
+		all = append(all, words)
 	}
-	if more := len(differ) - linesMax; more > 0 {
-		all = append(all, fmt.Sprintf("and %d more", more))
+	return list(all)
+}
+
+func (d difference) words() string {
+	if d.there.Share != "" && d.there.Says(d.book) {
+		return fmt.Sprintf("about as much %s as before, %s, by another share of the pool", d.symbol, d.there.Quantity)
+	}
+	return fmt.Sprintf("%s %s where the book had %s", d.there.Quantity, d.symbol, d.book)
+}
+
+// told is what nothing explains of the differences.
+func told(rests []rest) string {
+	var all []string
+	for _, r := range rests {
+		all = append(all, r.words())
+	}
+	return list(all)
+}
+
+func list(all []string) string {
+	if more := len(all) - linesMax; more > 0 {
+		all = append(all[:linesMax:linesMax], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(all, ", ")
 }
 
 // grave is how urgent the word is: that something is gone is a tier 2, that something came is information.
-func grave(differ []difference) lifeboat.Tier {
-	if slices.ContainsFunc(differ, func(d difference) bool { return d.there.Quantity.LessThan(d.book) }) {
+func grave(all []sum) lifeboat.Tier {
+	if slices.ContainsFunc(all, func(s sum) bool { return s.amount.IsNegative() }) {
 		return lifeboat.Action
 	}
 	return 0
+}
+
+func worst(rests []rest) lifeboat.Tier {
+	var all []sum
+	for _, r := range rests {
+		all = append(all, sum{r.symbol, r.amount})
+	}
+	return grave(all)
 }

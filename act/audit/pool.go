@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"fmt"
+
 	"github.com/shopspring/decimal"
 
 	"lifeboat"
@@ -23,6 +25,33 @@ func (k *account) traded(d difference) bool {
 func (k *account) sameShare(symbol string, l lifeboat.StatementLine) bool {
 	p, known := k.pools[symbol]
 	return !known || p.share == l.Share
+}
+
+// shared says that lifeboat's own acts alone changed the share: one began with the book's, each next one with what that had left, and the
+// last left the one that is there. Then trades of others made whatever of the difference the acts did not move.
+func (k *account) shared(d difference) bool {
+	p, known := k.pools[d.symbol]
+	share := p.share
+	for _, m := range k.own {
+		if m.Symbol == d.symbol && m.Height <= k.statement.Height && m.From == share {
+			share = m.Share
+		}
+	}
+	return known && !d.own.IsZero() && share == d.there.Share && share != p.share
+}
+
+// swept takes back what nobody seemed to have done to a share, when an act says that it left just this one of the one before.
+func (k *account) swept(m move) bool {
+	o := k.odd[m.Symbol]
+	if o == nil || o.from == "" || m.From != o.from || m.Share != o.to {
+		return false
+	}
+	told := o.gone.told.Sub(o.came.told)
+	if !told.IsZero() && len(k.notes) < notesMax {
+		k.notes = append(k.notes, fmt.Sprintf("%s %s %s, as %s said", told.Abs(), m.Symbol, went(told.Neg()), m.by))
+	}
+	delete(k.odd, m.Symbol)
+	return true
 }
 
 // meet takes a share that was not known for the book's, where both say the same quantity. It stays the book's until the book follows, so

@@ -77,6 +77,7 @@ type arrival struct {
 	key      lifeboat.Key
 	order    plan.ExitOrder
 	progress task.Progress
+	facts    map[string]string // what is kept while it is under way: what it has moved
 
 	story  []Line
 	first  map[common.Hash]uint64 // :: message → the other chain's block at which it was first seen to have arrived
@@ -102,6 +103,8 @@ func (w *Worker) arrive(ctx context.Context, d *Desk, key lifeboat.Key, o plan.E
 		a.tell("%s", clause(err)) // the chains know it all the same; only the command that looks does not
 	}
 	last := fmt.Sprintf("it has left %s in transaction %s", o.Chain, tx.Hex())
+	a.facts = lifeboat.WithMoves(nil, left.Moved())
+	a.tell("it is on its way from %s to %s", o.Chain, o.Beyond.Chain) // which keeps what it has moved
 	for {
 		all, err := w.Passages(ctx, o, tx)
 		pause := a.poll()
@@ -115,7 +118,7 @@ func (w *Worker) arrive(ctx context.Context, d *Desk, key lifeboat.Key, o plan.E
 		default:
 			open := a.open(all)
 			if len(open) == 0 {
-				return a.ended(left, all)
+				return a.ended(ctx, left, all)
 			}
 			last = strings.Join(open, "; ")
 			a.further(ctx, all)
@@ -177,7 +180,7 @@ func (a *arrival) further(ctx context.Context, all []Stand) {
 }
 
 // ended is what came of all of it: it has arrived, or something of it waits for a person.
-func (a *arrival) ended(left lifeboat.Receipt, all []Stand) lifeboat.Receipt {
+func (a *arrival) ended(ctx context.Context, left lifeboat.Receipt, all []Stand) lifeboat.Receipt {
 	var arrived, stranded []string
 	for _, s := range all {
 		if s.Stage == protocol.Arrived {
@@ -192,6 +195,7 @@ func (a *arrival) ended(left lifeboat.Receipt, all []Stand) lifeboat.Receipt {
 	}
 	left.Why = strings.Join(arrived, "; ")
 	a.tell("%s", left.Why)
+	left.Facts = lifeboat.WithMoves(left.Facts, append(left.Moved(), a.arrived(ctx, all)...))
 	left.Output = a.output(left)
 	left.Facts = with(left.Facts, "arrived_at", a.desk.Clock.Now().UTC().Format(time.RFC3339Nano))
 	if err := a.desk.crossings.remove(a.key); err != nil {
@@ -282,7 +286,7 @@ func (a *arrival) tell(format string, args ...any) {
 	}
 	a.story = append(a.story, Line{a.desk.Clock.Now(), what})
 	if a.progress.Keep != nil {
-		_ = a.progress.Keep(what, nil) // it is told again at the next start
+		_ = a.progress.Keep(what, a.facts) // it is told again at the next start
 	}
 }
 

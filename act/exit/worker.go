@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 
 	"lifeboat"
 	"lifeboat/act/task"
@@ -34,6 +35,8 @@ type Worker struct {
 	Kits *Kits
 	// Chain is the way to a chain on which nothing is sent and something arrives, by its name in the plan; nil where there is none.
 	Chain func(chain string) chain.Sender
+	// Moved is what a mined transaction of an exit changed of the accounts of the plan; nil does not know.
+	Moved func(ctx context.Context, o plan.ExitOrder, mined *types.Receipt) ([]lifeboat.Move, error)
 	// Poll is how often a chain is looked at on which something is to arrive; 10 s.
 	Poll time.Duration
 	// Batch is the contract that makes one transaction of many calls, where it is not Safe's own.
@@ -94,6 +97,9 @@ func (w *Worker) Prepare(key lifeboat.Key, t lifeboat.Task) (task.Work, error) {
 	}
 	return task.Work{Limit: limitOf(s, limit), Do: func(ctx context.Context, progress task.Progress) lifeboat.Receipt {
 		r, e := w.apply(ctx, desk, key, p, s, t.Consent)
+		if e.executed() {
+			r = w.moved(ctx, desk, s.ExitOrder, r, e.Found.Tx, progress)
+		}
 		if s.Beyond == nil || e == nil || r.Status != lifeboat.Performed {
 			return r
 		}

@@ -27,6 +27,7 @@ type request struct {
 	name  string // of the venue
 	taken string // its number there, or unnumbered; "" while nobody has said that the venue has it
 	why   string // as last kept
+	moved []lifeboat.Move
 }
 
 const (
@@ -38,7 +39,7 @@ const (
 
 // apply asks for the withdrawal that was approved and follows it until the venue has sent it.
 func (d *Desk) apply(ctx context.Context, key lifeboat.Key, a plan.Account, p proposed, so task.Progress) lifeboat.Receipt {
-	r := &request{Desk: d, key: key, account: a, proposed: p, so: so, taken: so.Facts[number]}
+	r := &request{Desk: d, key: key, account: a, proposed: p, so: so, taken: so.Facts[number], moved: lifeboat.MovesOf(so.Facts)}
 	if so.Again {
 		return r.follow(ctx, errors.New("it was asked for by an earlier start"))
 	}
@@ -174,6 +175,10 @@ func (r *request) forgotten(memory time.Duration) bool {
 // hear takes in what the venue says of the withdrawal. That it has it is durable before anything follows from it; an answer
 // that does not say so says nothing.
 func (r *request) hear(got lifeboat.Receipt) (end lifeboat.Receipt, over bool, doubt error) {
+	if got.Status == lifeboat.Accepted || got.Status == lifeboat.Performed {
+		r.moved = r.moves(got)
+		got.Facts = lifeboat.WithMoves(got.Facts, r.moved)
+	}
 	switch got.Status {
 	case lifeboat.Performed:
 		got.Why = fmt.Sprintf("%s has sent %s %s to %s%s; that it has arrived is for %s to show", r.name, r.arrives(), r.Symbol, r.To,
@@ -197,6 +202,18 @@ func (r *request) hear(got lifeboat.Receipt) (end lifeboat.Receipt, over bool, d
 	return lifeboat.Receipt{}, false, nil
 }
 
+// moves are what leaves the account and what will come to the other, by the fee that the venue has named or else by the one that was
+// approved. Neither has a height: the venue shows the one soon and the chain the other some time.
+func (r *request) moves(got lifeboat.Receipt) []lifeboat.Move {
+	leaves, fee := r.Amount, r.Fee
+	if said, err := decimal.NewFromString(got.Facts["fee"]); err == nil && said.IsPositive() {
+		if fee = said; r.Fee.IsZero() { // it comes on top
+			leaves = leaves.Add(fee)
+		}
+	}
+	return []lifeboat.Move{{Account: r.Account, Symbol: r.Symbol, Quantity: leaves.Neg()}, {Account: r.To, Symbol: r.Symbol, Quantity: leaves.Sub(fee)}}
+}
+
 // tell keeps how far it has come, where that is news.
 func (r *request) tell(why string) error {
 	if why == r.why {
@@ -206,6 +223,7 @@ func (r *request) tell(why string) error {
 	if r.taken != "" {
 		facts[number] = r.taken
 	}
+	facts = lifeboat.WithMoves(facts, r.moved)
 	if err := r.so.Keep(why, facts); err != nil {
 		return err
 	}
