@@ -1,10 +1,7 @@
 package app_test
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -43,26 +40,7 @@ triggers:
 	if err := os.WriteFile(filepath.Join(planDir, "plan.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p, err := app.LoadPlan(planDir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	start := func() (*app.Daemon, func()) {
-		d, err := app.NewDaemon(t.Context(), app.DaemonOptions{Plan: p, PlanDir: planDir, DataDir: dataDir, Listen: "127.0.0.1:0", Version: "test",
-			Clock: lifeboat.WallClock{}, People: io.Discard, Log: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- d.Run(ctx) }()
-		return d, func() {
-			cancel()
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-		}
-	}
+	start := func() (*app.Daemon, func()) { return running(t, lifeboat.WallClock{}, planDir, dataDir) }
 	until := func(d *app.Daemon, want string) {
 		t.Helper()
 		var states string
@@ -98,7 +76,7 @@ func TestTheClockGoesOn(t *testing.T) {
 	bed := testbed.Start(t, testbed.Anvil)
 	w := newTreasury(t, bed, false)
 	const clock = "time_left.vault.Lend.WETH"
-	w.write(treasuryPlan, "CONDITION", clock+" < 60", "VIA", "via: owners, by: signers", "ROLES", "")
+	w.leavesAt(clock+" < 60", "via: owners, by: signers")
 	whale, weth := bed.Whale(), w.aave.WETH
 	w.aave.Supply(whale, w.aave.USDC, testbed.Units(1_000_000, 6))
 	bed.Pace(12 * time.Second)                                       // so that no second passes on the chain while the daemon stops and starts

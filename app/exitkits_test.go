@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 
 	"lifeboat"
 	"lifeboat/app"
@@ -21,16 +20,8 @@ func TestSignedBeforehand(t *testing.T) {
 	t.Parallel()
 	bed := testbed.Start(t, testbed.Anvil)
 	w := newTreasury(t, bed, true)
-	w.write(treasuryPlan, "CONDITION", "health_factor.vault < 1.1", "VIA", "via: presigned", "ROLES", "")
-	p, err := app.LoadPlan(w.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	exits, end, err := app.ExitsAlone(t.Context(), p, w.dir, w.data, nil, lifeboat.WallClock{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer end()
+	w.leavesAt("health_factor.vault < 1.1", "via: presigned")
+	p, exits := w.exits()
 	step := app.ExitSteps(p, "leave")[0]
 	tried := exits.Simulate(t.Context(), step)
 	for _, say := range []string{"repay", "withdraw", "Lend"} {
@@ -54,17 +45,7 @@ func TestSignedBeforehand(t *testing.T) {
 		}
 		return common.HexToHash(kit.Hash)
 	}
-	sign := func(hash common.Hash, by testbed.Account) error {
-		signature, err := crypto.Sign(hash[:], by.Key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		signed, err := exits.Sign(t.Context(), hash, signature)
-		if err == nil && signed.By != by.Address {
-			t.Errorf("%s signed, and it says %s", by.Hex(), signed.By.Hex())
-		}
-		return err
-	}
+	sign := func(hash common.Hash, by testbed.Account) error { return w.signsKit(exits, hash, by) }
 
 	state("unsigned", "nothing was prepared")
 	first := prepare(false, false)
@@ -125,35 +106,9 @@ func TestStaleKitIsTold(t *testing.T) {
 	t.Parallel()
 	bed := testbed.Start(t, testbed.Anvil)
 	w := newTreasury(t, bed, true)
-	w.write(treasuryPlan, "CONDITION", "health_factor.vault < 1.1", "VIA", "via: presigned, proven_within: 7d", "ROLES", "")
-	p, err := app.LoadPlan(w.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	exits, end, err := app.ExitsAlone(t.Context(), p, w.dir, w.data, nil, lifeboat.WallClock{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer end()
+	w.leavesAt("health_factor.vault < 1.1", "via: presigned, proven_within: 7d")
+	p, exits := w.exits()
 	step := app.ExitSteps(p, "leave")[0]
-	armed := func() string {
-		t.Helper()
-		kit, err := exits.Prepare(t.Context(), step, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		hash := common.HexToHash(kit.Hash)
-		for _, owner := range w.safe.Owners[:2] {
-			signature, err := crypto.Sign(hash[:], owner.Key)
-			if err == nil {
-				_, err = exits.Sign(t.Context(), hash, signature)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		return kit.Hash
-	}
 	looked := func(state string) {
 		t.Helper()
 		d, stop := running(t, lifeboat.WallClock{}, w.dir, w.data)
@@ -175,7 +130,7 @@ func TestStaleKitIsTold(t *testing.T) {
 		}
 	}
 
-	hash := armed()
+	hash := w.arm(exits, step)
 	looked("armed")
 	told()
 	proof := filepath.Join(w.data, "kits", strings.TrimPrefix(hash, "0x")+".proven")
@@ -189,7 +144,7 @@ func TestStaleKitIsTold(t *testing.T) {
 	looked("stale")
 	looked("stale")
 	told("1 January 2026", "nonce")
-	armed()
+	w.arm(exits, step)
 	looked("armed")
 	looked("armed")
 	told("1 January 2026", "nonce", "In order again")

@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/big"
@@ -12,140 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ethereum/go-ethereum/crypto"
-
 	"lifeboat"
-	"lifeboat/act/approve"
 	"lifeboat/app"
 	"lifeboat/serve/api"
 	"lifeboat/testbed"
 )
-
-// treasuryPlan is a Safe of two in three owners with a loan in an Aave market, watched and left by itself when its health falls.
-const treasuryPlan = `
-portfolio: {name: Treasury, base_currency: USD, calendar: 24/7}
-people:
-  - {name: Ada, role: owner, wallets: ["ADA"]}
-  - {name: Bo, role: signer, wallets: ["BO"]}
-  - {name: Cy, role: signer, wallets: ["CY"]}
-mandates:
-  - {name: signers, by: signer, need: 2, factor: wallet}
-dependencies:
-  - {name: Testnet, kind: chain, chain: {id: CHAINID, nodes: [NODES], quorum: QUORUM, confirmations: 1, gas_ceiling: 1000 gwei}}
-  - {name: Lend, kind: protocol, contract: {adapter: aave-v3, chain: Testnet, address: "POOL"}}
-accounts:
-  - name: vault
-    kind: safe
-    chain: Testnet
-    address: "SAFE"
-    safe:
-      relayer: {kind: secret, address: "RELAYER", secret: "file:KEYS/relayer"}
-      trusted: ["MULTISEND"]ROLES
-holdings:
-  - {symbol: WETH, account: vault, quantity: 10, class: crypto, price: 2000, token: "WETHTOKEN"}
-  - {symbol: USDC, account: vault, quantity: 12500, class: stablecoin, price: 1, token: "USDCTOKEN"}
-triggers:
-  - {name: Health is low, tier: 3, condition: CONDITION, playbook: leave}
-playbooks:
-  - name: leave
-    rto: 30m
-    steps:
-      - {name: out, timeout: 10m, exit: {account: vault, protocol: Lend, do: [repay, withdraw], assets: [WETH, USDC], VIA}}
-`
-
-// A treasury is that Safe on a chain, its market, and whoever else has a loan there.
-type treasury struct {
-	*testbed.Bed
-	t         *testing.T
-	aave      *testbed.Aave
-	safe      *testbed.Safe
-	relayer   testbed.Account
-	bot       testbed.Account
-	dir, data string // of the plan, and of the daemon
-	every     time.Duration
-	tick      func() // what happens on the chain so often while a test waits
-	keys      string // directory of the keys that pay for gas
-}
-
-// newTreasury has supplied 10 WETH; with a loan, it owes 12,000 USDC for them.
-func newTreasury(t *testing.T, bed *testbed.Bed, loan bool) *treasury {
-	w := &treasury{Bed: bed, t: t, aave: bed.Aave(), safe: bed.Safe(bed.Accounts[1:4], 2), relayer: bed.Accounts[5], bot: bed.Accounts[6], dir: t.TempDir(), data: t.TempDir(),
-		every: 500 * time.Millisecond, tick: func() { bed.Mine(1) }}
-	bed.Mint(w.aave.WETH, w.safe.Address, testbed.Ether(10))
-	w.safe.Batch(w.aave.WETH.Do("approve", w.aave.Pool.Address, testbed.Ether(10)),
-		w.aave.Pool.Do("supply", w.aave.WETH.Address, testbed.Ether(10), w.safe.Address, uint16(0)))
-	if loan {
-		w.safe.Exec(w.aave.Pool.Do("borrow", w.aave.USDC.Address, testbed.Units(12_000, 6), testbed.VariableRate, uint16(0), w.safe.Address), testbed.OperationCall)
-		bed.Mint(w.aave.USDC, w.safe.Address, testbed.Units(500, 6))
-	}
-	w.keys = t.TempDir()
-	for name, who := range map[string]testbed.Account{"relayer": w.relayer, "bot": w.bot} {
-		if err := os.WriteFile(filepath.Join(w.keys, name), []byte(hex.EncodeToString(crypto.FromECDSA(who.Key))), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return w
-}
-
-// write a plan, with what stands for what in it.
-func (w *treasury) write(text string, more ...string) {
-	w.t.Helper()
-	written := strings.NewReplacer(append(more, "KEYS", w.keys, "CHAINID", w.ChainID.String(), "NODES", fmt.Sprintf("%q", w.WS), "QUORUM", "1",
-		"POOL", w.aave.Pool.Address.Hex(), "SAFE", w.safe.Address.Hex(), "RELAYER", w.relayer.Hex(), "MULTISEND", w.safe.MultiSend.Address.Hex(),
-		"WETHTOKEN", w.aave.WETH.Address.Hex(), "USDCTOKEN", w.aave.USDC.Address.Hex(),
-		"ADA", w.safe.Owners[0].Hex(), "BO", w.safe.Owners[1].Hex(), "CY", w.safe.Owners[2].Hex())...).Replace(text)
-	if err := os.WriteFile(filepath.Join(w.dir, "plan.yaml"), []byte(written), 0o600); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-// until waits for something, while the chain goes on: nothing on a chain happens between blocks.
-func (w *treasury) until(d *app.Daemon, what string, is func(api.Status) bool) api.Status {
-	w.t.Helper()
-	patience := time.Now().Add(2 * time.Minute)
-	for next := time.Now().Add(w.every); time.Now().Before(patience); time.Sleep(50 * time.Millisecond) {
-		if s := d.Status(); is(s) {
-			return s
-		}
-		if time.Now().After(next) {
-			w.tick()
-			next = time.Now().Add(w.every)
-		}
-	}
-	for at, e := range journalOf(w.t, w.data) {
-		switch e := e.(type) {
-		case lifeboat.Receipt:
-			w.t.Logf("%s %s %s %s", at.Format(time.TimeOnly), e.Key, e.Status, e.Why)
-		case lifeboat.Refused, lifeboat.Decision, lifeboat.StepFinished, lifeboat.RunFinished:
-			w.t.Logf("%s %+v", at.Format(time.TimeOnly), e)
-		}
-	}
-	w.t.Fatalf("never came: %s", what)
-	return api.Status{}
-}
-
-// signs a question as the owner's wallet would, over the typed data that the API gives for it.
-func (w *treasury) signs(d *app.Daemon, q api.Question, owner testbed.Account, person string) error {
-	tx, err := approve.SafeTx(q.Proposal)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	hash := tx.Hash()
-	if onChain := w.safe.Hash(testbed.Call{To: tx.To, Value: tx.Value, Data: tx.Data}, uint8(tx.Operation), new(big.Int).SetUint64(tx.Nonce)); onChain != hash {
-		w.t.Fatalf("the Safe calls it %s, and the owners would sign %s", onChain, hash)
-	}
-	signature, err := crypto.Sign(hash[:], owner.Key)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	signature[64] += 27
-	_, err = d.Say(w.t.Context(), lifeboat.Answer{Question: q.Key, By: person, Yes: true, Content: q.Content}, &api.Proof{Kind: "wallet", Signature: "0x" + hex.EncodeToString(signature)})
-	return err
-}
-
-func calm(s api.Status) bool {
-	return len(s.Triggers) > 0 && s.Triggers[0].State == "calm" && len(s.Triggers[0].NoData) == 0
-}
 
 // A price falls, the health factor of the Safe's loan with it; two owners sign what was planned, shown and simulated, and the Safe is out.
 // A user beside it, with the same loan and no plan, is liquidated.
@@ -153,7 +23,7 @@ func TestOutOfAave(t *testing.T) {
 	t.Parallel()
 	testbed.Each(t, func(t *testing.T, bed *testbed.Bed) {
 		w := newTreasury(t, bed, true)
-		w.write(treasuryPlan, "CONDITION", "health_factor.vault < 1.1", "VIA", "via: owners, by: signers", "ROLES", "")
+		w.leavesAt("health_factor.vault < 1.1", "via: owners, by: signers")
 		neighbour := bed.Accounts[7]
 		bed.Mint(w.aave.WETH, neighbour.Address, testbed.Ether(10))
 		w.aave.Supply(neighbour, w.aave.WETH, testbed.Ether(10))
@@ -173,11 +43,7 @@ func TestOutOfAave(t *testing.T) {
 		if err := w.signs(d, q, bed.Accounts[8], "Bo"); err == nil {
 			t.Error("a stranger's signature was taken for Bo's")
 		}
-		for i, person := range []string{"Bo", "Cy"} {
-			if err := w.signs(d, q, w.safe.Owners[1+i], person); err != nil {
-				t.Fatal(err)
-			}
-		}
+		w.agree(d, q)
 		w.until(d, "the end of the run", func(s api.Status) bool { return len(s.Runs) == 0 })
 		left := time.Since(fell)
 		stop()
@@ -204,7 +70,7 @@ func TestOutBeforeTheDoorIsShut(t *testing.T) {
 	bed := testbed.Start(t, testbed.Anvil)
 	w := newTreasury(t, bed, false)
 	const clock = "time_left.vault.Lend.WETH"
-	w.write(treasuryPlan, "CONDITION", clock+" < 600", "VIA", "via: owners, by: signers", "ROLES", "")
+	w.leavesAt(clock+" < 600", "via: owners, by: signers")
 	whale, weth := bed.Whale(), w.aave.WETH
 	neighbour := bed.Accounts[7]
 	bed.Mint(weth, neighbour.Address, testbed.Ether(10))
@@ -231,11 +97,7 @@ func TestOutBeforeTheDoorIsShut(t *testing.T) {
 		bed.Forward(12 * time.Second)
 	}
 	asked := w.until(d, "the owners' question", func(s api.Status) bool { return len(s.Questions) == 1 && s.Questions[0].Proposal != nil })
-	for i, person := range []string{"Bo", "Cy"} {
-		if err := w.signs(d, asked.Questions[0], w.safe.Owners[1+i], person); err != nil {
-			t.Fatal(err)
-		}
-	}
+	w.agree(d, asked.Questions[0])
 	w.until(d, "the end of the run", func(s api.Status) bool { return len(s.Runs) == 0 })
 	if got := bed.Balance(weth, w.safe.Address); got.Cmp(testbed.Ether(10)) < 0 {
 		t.Errorf("the Safe has %s WETH", got)
@@ -328,7 +190,7 @@ func TestRehearsedExit(t *testing.T) {
 	t.Parallel()
 	bed := testbed.Start(t, testbed.Anvil)
 	w := newTreasury(t, bed, true)
-	w.write(treasuryPlan, "CONDITION", "health_factor.vault < 1.1", "VIA", "via: owners, by: signers", "ROLES", "")
+	w.leavesAt("health_factor.vault < 1.1", "via: owners, by: signers")
 	if err := os.Remove(filepath.Join(w.keys, "relayer")); err != nil {
 		t.Fatal(err)
 	}
@@ -336,11 +198,7 @@ func TestRehearsedExit(t *testing.T) {
 	w.until(d, "a calm board", calm)
 	w.aave.PriceTo(w.aave.WETH, 1500)
 	asked := w.until(d, "the owners' question", func(s api.Status) bool { return len(s.Questions) == 1 && s.Questions[0].Proposal != nil })
-	for i, person := range []string{"Bo", "Cy"} {
-		if err := w.signs(d, asked.Questions[0], w.safe.Owners[1+i], person); err != nil {
-			t.Fatal(err)
-		}
-	}
+	w.agree(d, asked.Questions[0])
 	w.until(d, "the end of the run", func(s api.Status) bool { return len(s.Runs) == 0 })
 	stop()
 	if p := w.aave.Position(w.safe.Address); p.Debt.Sign() == 0 {

@@ -45,7 +45,7 @@ func TestRegisterFollowsPositionsInPools(t *testing.T) {
 		v2.Add(me, testbed.Units(20_000, 6), testbed.Ether(10))
 		tick := bed.Ask(v3.Pool, "slot0")[1].(*big.Int).Int64() / 60 * 60
 		position := v3.Add(me, tick-6000, tick+6000, testbed.Units(6_000, 6), testbed.Ether(3))
-		w := &treasury{Bed: bed, t: t, aave: bed.Aave(), safe: bed.Safe(bed.Accounts[1:4], 2), dir: t.TempDir(), data: t.TempDir()}
+		w := newTreasury(t, bed, false)
 		r := &register{treasury: w, clock: newWatchClock(time.Now().UTC())}
 		w.write(strings.NewReplacer("OWNER", me.Hex(), "THEPAIR", v2.Pair.Address.Hex(), "MANAGER", v3.Positions.Address.Hex(),
 			"ROUTER2", v2.Router.Address.Hex(), "ROUTER3", v3.Router.Address.Hex(), "WETHTOKEN", v2.WETH.Address.Hex(), "USDCTOKEN", v2.USDC.Address.Hex()).Replace(poolPlan))

@@ -8,9 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
-
 	"lifeboat"
 	"lifeboat/act/custody"
 	"lifeboat/app"
@@ -52,29 +49,8 @@ func TestStolenKey(t *testing.T) {
 		bed.Send(bed.Admin(), roles.Contract, "transferOwnership", w.safe.Address)
 		w.write(theftPlan, "CONDITION", "health_factor.vault < 1.1", "VIA", "via: presigned", "SPARE", spare.Hex(), "HANDLER", w.safe.Handler.Address.Hex(),
 			"ROLES", fmt.Sprintf("\n      roles: {module: %q, role: exit-bot, key: {kind: secret, address: %q, secret: %q}}", roles.Address.Hex(), w.bot.Hex(), "file:"+filepath.Join(w.keys, "bot")))
-		p, err := app.LoadPlan(w.dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		exits, end, err := app.ExitsAlone(t.Context(), p, w.dir, w.data, nil, lifeboat.WallClock{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer end()
-		kit, err := exits.Prepare(t.Context(), app.ExitSteps(p, "leave")[0], false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		hash := common.HexToHash(kit.Hash)
-		for _, owner := range w.safe.Owners[:2] { // Ada and Bo
-			signature, err := crypto.Sign(hash[:], owner.Key)
-			if err == nil {
-				_, err = exits.Sign(t.Context(), hash, signature)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
+		p, exits := w.exits()
+		hash := w.arm(exits, app.ExitSteps(p, "leave")[0])
 		harmless := w.aave.USDC.Do("approve", w.aave.Pool.Address, testbed.Units(0, 6))
 		if _, err := bed.Try(w.bot.Address, roles.By(harmless, testbed.OperationCall)); err != nil {
 			t.Fatalf("before, the bot's role permits it: %v", err)
@@ -93,11 +69,7 @@ func TestStolenKey(t *testing.T) {
 				t.Errorf("the question does not say %q:\n%s", say, q)
 			}
 		}
-		for i, person := range []string{"Bo", "Cy"} {
-			if err := w.signs(d, asked.Questions[0], w.safe.Owners[1+i], person); err != nil {
-				t.Fatal(err)
-			}
-		}
+		w.agree(d, asked.Questions[0])
 		w.until(d, "the end of the run", func(s api.Status) bool { return len(s.Runs) == 0 && !isOwner(bed, w.safe, w.safe.Owners[0]) })
 		stop()
 		if !isOwner(bed, w.safe, spare) || len(bySafe(bed, w.safe)) != 3 {
@@ -130,7 +102,7 @@ func TestStolenKey(t *testing.T) {
 			return len(s.Exits) == 2 && s.Exits[0].State == "stale" && s.Exits[1].State == "nothing"
 		})
 		stop()
-		if !toldAll(t, w.data, kit.Hash, "is no owner of the Safe", "nonce") {
+		if !toldAll(t, w.data, hash, "is no owner of the Safe", "nonce") {
 			t.Error("nobody was told that the kit which Ada had signed is stale")
 		}
 	})
