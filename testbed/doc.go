@@ -1,5 +1,5 @@
 // Package testbed gives the tests of everything on chain a chain to run on, with the real contracts of Safe, Aave, Uniswap, OpenZeppelin
-// and Zodiac deployed on it.
+// and Zodiac deployed on it, and between two of them those of the bridges of the OP Stack ([Rollup]) and of Arbitrum ([Arbitrum]).
 //
 // [Start] starts a node of the test's own: anvil, from its npm package, or go-ethereum's in-process simulated chain with its ports
 // open; [Each] runs a test on both, since what one forgives the other does not. A [Bed] deploys what a test needs ([Bed.Safe],

@@ -84,7 +84,12 @@ func TestHomeFromArbitrum(t *testing.T) {
 	s.has(s.Above, s.usdcHigh, s.there.Address, new(big.Int))
 	s.coins(s.Above, s.there.Address, new(big.Int))
 	s.Below.Forward(testbed.ConfirmTakes)
+	if err := s.Above.RPC.Call(nil, "anvil_setCode", "0x00000000000000000000000000000000000000C8", "0x"); err != nil { // its nodes prove nothing for a while
+		t.Fatal(err)
+	}
 	s.Confirm()
+	w.hears("cannot be proven yet")
+	s.Above.NodeInterface()
 	w.hears("can be let out there now")
 	r := w.ends()
 	if r.Status != lifeboat.Performed {
@@ -163,23 +168,36 @@ func TestStrandedTicket(t *testing.T) {
 	}
 }
 
-// TestLapsed is a ticket that nobody redeemed in its seven days: what became of the money is said, and that it did not arrive.
-func TestLapsed(t *testing.T) {
-	s := newPassage(t)
-	o := s.down("USDC")
-	w := s.signed(o)
-	w.hears("it has left below")
-	s.Prices = 1e15
-	s.Derive()
-	w.hears("was not carried out there")
-	w.stop()
-	tx := common.HexToHash(w.ends().VenueID)
-	s.Above.Forward(8 * 24 * time.Hour)
-	found, err := s.worker().Passages(t.Context(), o, tx)
-	if err != nil || len(found) != 1 || found[0].Stage != protocol.Stranded {
-		t.Fatalf("%+v: %v", found, err)
+// TestTicketsThatEnd are tickets that nobody will redeem: what became of the money is said, and that it did not arrive.
+func TestTicketsThatEnd(t *testing.T) {
+	for name, end := range map[string]func(s *passage, ticket common.Hash){
+		"nobody redeemed the ticket": func(s *passage, _ common.Hash) { s.Above.Forward(8 * 24 * time.Hour) },
+		"was cancelled on above": func(s *passage, ticket common.Hash) {
+			s.Above.As(testbed.Alias(s.here.Address), s.Retryables.Do("cancel", ticket))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newPassage(t)
+			o := s.down("USDC")
+			w := s.signed(o)
+			w.hears("it has left below")
+			s.Prices = 1e15
+			s.Derive()
+			w.hears("was not carried out there")
+			w.stop()
+			tx := common.HexToHash(w.ends().VenueID)
+			before, err := s.worker().Passages(t.Context(), o, tx)
+			if err != nil || len(before) != 1 || before[0].Stage != protocol.Ready {
+				t.Fatalf("%+v: %v", before, err)
+			}
+			end(s, before[0].Hash)
+			found, err := s.worker().Passages(t.Context(), o, tx)
+			if err != nil || len(found) != 1 || found[0].Stage != protocol.Stranded || len(found[0].Call) > 0 {
+				t.Fatalf("%+v: %v", found, err)
+			}
+			says(t, found[0].Words, name, "tokens lie in the gateway on below")
+		})
 	}
-	says(t, found[0].Words, "nobody redeemed the ticket", "tokens lie in the gateway on below")
 }
 
 // TestKilledOnTheWayToArbitrum is a stop while the money is on neither side. The next start asks the chains and sends nothing again.

@@ -98,53 +98,42 @@ func (a *ArbitrumBridge) ends(ctx context.Context, r chain.Reader, at *chain.Blo
 	return e, a.core(ctx, r, e)
 }
 
-// core finds what carries the messages, all of it below.
+// core finds what carries the messages, all of it below: each names the next.
 func (a *ArbitrumBridge) core(ctx context.Context, r chain.Reader, e *arbEnds) error {
-	below, router, at := r, a.end, &e.block
+	below, router, at := r, a.end, e.block
 	if !a.up {
-		below, router, at = a.beyond.Far, e.router, nil
+		head, err := a.beyond.Far.Head(ctx)
+		if err != nil {
+			return err
+		}
+		below, router, at = a.beyond.Far, e.router, head
 	}
-	var steps [4]contract.Batch
-	inbox := steps[0].Call(router, contract.ArbRouter.Inbox)
-	block, err := steps[0].Read(ctx, below, at)
-	if err != nil {
+	for _, step := range []struct {
+		of   *common.Address
+		says *contract.Method
+		into any
+	}{{&router, contract.ArbRouter.Inbox, &e.inbox}, {&e.inbox, contract.ArbCore.Bridge, &e.bridge}, {&e.bridge, contract.ArbCore.Rollup, &e.rollup},
+		{&e.rollup, contract.ArbCore.Outbox, &e.outbox}, {&e.rollup, contract.ArbCore.Period, &e.period}} {
+		var b contract.Batch
+		said := b.Call(*step.of, step.says)
+		if _, err := b.Read(ctx, below, &at); err != nil {
+			return err
+		}
+		if err := said.Scan(step.into); err != nil {
+			return fmt.Errorf("%s is no part of a rollup of Arbitrum's, or of a version that is not known: %w", *step.of, err)
+		}
+	}
+	var b contract.Batch
+	coin, takes, lets := b.Call(e.bridge, contract.ArbCore.Coin), b.Call(e.bridge, contract.ArbCore.TakesFrom, e.inbox), b.Call(e.bridge, contract.ArbCore.LetsOut, e.outbox)
+	if _, err := b.Read(ctx, below, &at); err != nil {
 		return err
 	}
-	if err := inbox.Scan(&e.inbox); err != nil {
-		return fmt.Errorf("the router %s has no inbox: %w", router, err)
-	}
-	bridge := steps[1].Call(e.inbox, contract.ArbCore.Bridge)
-	if _, err := steps[1].Read(ctx, below, &block); err != nil {
-		return err
-	}
-	if err := bridge.Scan(&e.bridge); err != nil {
-		return fmt.Errorf("the inbox %s has no bridge: %w", e.inbox, err)
-	}
-	rollup, coin, takes := steps[2].Call(e.bridge, contract.ArbCore.Rollup), steps[2].Call(e.bridge, contract.ArbCore.Coin), steps[2].Call(e.bridge, contract.ArbCore.TakesFrom, e.inbox)
-	if _, err := steps[2].Read(ctx, below, &block); err != nil {
-		return err
-	}
-	var listens, lets bool
-	if err := scanAll(rollup, &e.rollup, takes, &listens); err != nil {
-		return fmt.Errorf("the bridge %s is of a version that is not known: %w", e.bridge, err)
-	}
-	if !coin.Refused() && len(coin.Data()) > 0 {
-		return errors.New("the gas of that rollup is paid in a token, and its bridge is another one, which is not known here")
-	}
-	outbox, period := steps[3].Call(e.rollup, contract.ArbCore.Outbox), steps[3].Call(e.rollup, contract.ArbCore.Period)
-	if _, err := steps[3].Read(ctx, below, &block); err != nil {
-		return err
-	}
-	if err := scanAll(outbox, &e.outbox, period, &e.period); err != nil {
-		return fmt.Errorf("the rollup %s is of a version that is not known: %w", e.rollup, err)
-	}
-	var last contract.Batch
-	out := last.Call(e.bridge, contract.ArbCore.LetsOut, e.outbox)
-	if _, err := last.Read(ctx, below, &block); err != nil {
-		return err
-	}
-	if err := out.Scan(&lets); err != nil || !lets || !listens {
+	var listens, opens bool
+	switch err := scanAll(takes, &listens, lets, &opens); {
+	case err != nil || !listens || !opens:
 		return fmt.Errorf("the bridge %s does not take from the inbox %s, or does not let out what the outbox %s says", e.bridge, e.inbox, e.outbox)
+	case !coin.Refused() && len(coin.Data()) > 0:
+		return errors.New("the gas of that rollup is paid in a token, and its bridge is another one, which is not known here")
 	}
 	return nil
 }
@@ -271,26 +260,10 @@ func (a *ArbitrumBridge) paid(ctx context.Context, r chain.Reader, e *arbEnds, o
 		return nil, err
 	}
 	p := &arbPaid{gas: big.NewInt(arbGasETH), bid: new(big.Int).Mul(above.Base, big.NewInt(arbBid))}
-	var size int64
-	var b, price contract.Batch
-	message := (*contract.Asked)(nil)
+	size := 0
 	if s.token.Address != (common.Address{}) {
-		p.gas = big.NewInt(arbGasToken)
-		message = b.Call(a.end, contract.ArbRouter.Message, s.token.Address, owner, s.to, s.amount, []byte{})
-	}
-	answers, _, err := r.Read(ctx, &e.block, []chain.Query{{What: chain.Code, To: s.to}, {What: chain.Code, To: owner}})
-	if err != nil {
-		return nil, err
-	}
-	// The Inbox takes an address with code below for a contract that sends, and writes its alias down instead.
-	p.refund, p.cancels = s.to, owner
-	if len(answers[0].Data) > 0 {
-		p.refund = alias(s.to)
-	}
-	if len(answers[1].Data) > 0 {
-		p.cancels = alias(owner)
-	}
-	if message != nil {
+		var b contract.Batch
+		message := b.Call(a.end, contract.ArbRouter.Message, s.token.Address, owner, s.to, s.amount, []byte{})
 		if _, err := b.Read(ctx, r, &e.block); err != nil {
 			return nil, err
 		}
@@ -298,13 +271,33 @@ func (a *ArbitrumBridge) paid(ctx context.Context, r chain.Reader, e *arbEnds, o
 		if err := message.Scan(&carried); err != nil {
 			return nil, fmt.Errorf("its router does not say what it would send of %s: %w", s.token.Symbol, err)
 		}
-		size = int64(len(carried))
+		p.gas, size = big.NewInt(arbGasToken), len(carried)
 	}
-	fee := price.Call(e.inbox, contract.ArbCore.Fee, big.NewInt(size), new(big.Int).Mul(below.Base, big.NewInt(arbPrice)))
-	if _, err := price.Read(ctx, r, &e.block); err != nil {
+	var b contract.Batch
+	fee := b.Call(e.inbox, contract.ArbCore.Fee, big.NewInt(int64(size)), new(big.Int).Mul(below.Base, big.NewInt(arbPrice)))
+	if _, err := b.Read(ctx, r, &e.block); err != nil {
 		return nil, err
 	}
-	return p, fee.Scan(&p.cost)
+	if err := fee.Scan(&p.cost); err != nil {
+		return nil, err
+	}
+	return p, p.whose(ctx, r, e, owner, s.to)
+}
+
+// whose is what is not used, and whose the ticket is. The Inbox takes an address with code below for a contract that sends, and writes its
+// alias down instead.
+func (p *arbPaid) whose(ctx context.Context, r chain.Reader, e *arbEnds, owner, to common.Address) error {
+	code, _, err := r.Read(ctx, &e.block, []chain.Query{{What: chain.Code, To: to}, {What: chain.Code, To: owner}})
+	if err != nil {
+		return err
+	}
+	if p.refund = to; len(code[0].Data) > 0 {
+		p.refund = alias(to)
+	}
+	if p.cancels = owner; len(code[1].Data) > 0 {
+		p.cancels = alias(owner)
+	}
+	return nil
 }
 
 // cross sends one sum. The tolls of all of them have to be there besides.
@@ -323,7 +316,10 @@ func (a *ArbitrumBridge) cross(ctx context.Context, r chain.Reader, plan *Plan, 
 	if s.amount == nil {
 		s.amount = new(big.Int).Sub(s.have, needs)
 	}
-	if s.amount.Sign() == 0 || new(big.Int).Add(s.amount, needs).Cmp(s.have) > 0 {
+	switch {
+	case s.amount.Cmp(s.have) > 0:
+		return fmt.Errorf("%s is asked for and there is %s", s.token.Text(s.amount), s.token.Text(s.have))
+	case s.amount.Sign() == 0 || new(big.Int).Add(s.amount, needs).Cmp(s.have) > 0:
 		return fmt.Errorf("%s is asked for and there is %s, of which up to %s goes along for the way", s.token.Text(s.amount), s.token.Text(s.have), s.token.Text(needs))
 	}
 	if err := a.takenIn(ctx, r, e, owner, s); err != nil {

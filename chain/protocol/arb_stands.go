@@ -307,15 +307,29 @@ func (a *ArbitrumBridge) leafStands(ctx context.Context, p Passage, l arbLeaf) (
 		return s, err
 	}
 	size, root, err := a.confirmed(ctx, l.outbox, at.Number)
-	if err != nil {
+	switch {
+	case errors.Is(err, errUnproven):
+		return a.unproven(err, s), nil
+	case err != nil:
 		return s, err
-	}
-	if size <= l.place {
+	case size <= l.place:
 		s.Due = time.Unix(int64(min(l.second.Uint64(), 1<<40)), 0).UTC().Add(time.Duration(min(l.period, arbPeriodMax)) * arbBlock)
 		s.Words = fmt.Sprintf("it has left %s, and %s has not confirmed that yet: until then it can be challenged, at the earliest until %s. Nothing has to be done meanwhile", a.beyond.Here, a.beyond.There, s.Due.Format("2 January 2006 15:04 UTC"))
 		return s, nil
 	}
-	return a.provable(ctx, p, l, size, root, s)
+	ready, err := a.provable(ctx, p, l, size, root, s)
+	if errors.Is(err, errUnproven) {
+		return a.unproven(err, s), nil
+	}
+	return ready, err
+}
+
+// errUnproven says that the rollup's nodes do not prove what was confirmed. Perhaps they lag; the money waits, and they are asked again.
+var errUnproven = errors.New("cannot be proven yet")
+
+func (a *ArbitrumBridge) unproven(why error, s Standing) Standing {
+	s.Stage, s.Words = Claimed, fmt.Sprintf("%s has confirmed something of what left %s, and this %s; nothing is lost, and its nodes are asked again", a.beyond.There, a.beyond.Here, why)
+	return s
 }
 
 // Periods of a rollup are counted in blocks of Ethereum.
@@ -366,7 +380,7 @@ func (a *ArbitrumBridge) sent(ctx context.Context, block, root common.Hash) (uin
 		return 0, err
 	}
 	if common.BytesToHash(h.Extra) != root || len(h.Extra) != len(root) {
-		return 0, fmt.Errorf("the block %s of %s, which was confirmed, has no root of what left it", block, a.beyond.Here)
+		return 0, fmt.Errorf("%w: the block %s of %s, which was confirmed, has no root of what left it", errUnproven, block, a.beyond.Here)
 	}
 	return binary.BigEndian.Uint64(h.MixDigest[:8]), nil
 }
@@ -382,13 +396,13 @@ func (a *ArbitrumBridge) provable(ctx context.Context, p Passage, l arbLeaf, siz
 	var proof [][32]byte
 	var its [32]byte
 	if answers[0].Err != nil {
-		return s, fmt.Errorf("%s does not prove what left it: %w", a.beyond.Here, answers[0].Err)
+		return s, fmt.Errorf("%w: a node of %s refuses: %s", errUnproven, a.beyond.Here, chain.Revert(answers[0].Data))
 	}
 	if err := contract.ArbNode.Proof.Scan(answers[0].Data, nil, &its, &proof); err != nil {
-		return s, err
+		return s, fmt.Errorf("%w: %s", errUnproven, err)
 	}
 	if its != root {
-		return s, fmt.Errorf("%s proves something else than was confirmed on %s: its nodes lag, or do not say the truth", a.beyond.Here, a.beyond.There)
+		return s, fmt.Errorf("%w: a node of %s proves something else than was confirmed on %s: it lags, or does not say the truth", errUnproven, a.beyond.Here, a.beyond.There)
 	}
 	s.Stage, s.Where = Ready, l.outbox
 	s.Call = contract.ArbCore.Carry.Pack(proof, new(big.Int).SetUint64(l.place), l.from, l.to, l.block, l.blockBelow, l.second, l.value, l.data)
