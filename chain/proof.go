@@ -8,6 +8,10 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/ethdb/memorydb"
+	"github.com/ethereum/go-ethereum/rlp"
+	"github.com/ethereum/go-ethereum/trie"
 )
 
 // Proof shows what a contract's storage holds at a block, to somebody who knows the block's hash or what is made of it.
@@ -59,7 +63,8 @@ func (n *node) header(ctx context.Context, hash common.Hash) (*types.Header, err
 	return h, nil
 }
 
-// Proof of one slot. Any node will do: a proof that is false is worth nothing to whoever checks it.
+// Proof of one slot. Any node will do whose proof leads from the state's root to the slot: what it says of the block itself, whoever
+// checks the proof knows. A node whose proof leads nowhere is passed over, so that one bad node cannot make all proofs worthless.
 func (c *Chain) Proof(ctx context.Context, of common.Address, slot common.Hash, block uint64) (Proof, error) {
 	p, err := agree(ctx, c, ballot[Proof]{
 		step: "eth_getProof",
@@ -90,7 +95,8 @@ func (n *node) proof(ctx context.Context, of common.Address, slot common.Hash, b
 		return Proof{}, &fault{host: n.host, step: "eth_getBlockByNumber", message: fmt.Sprintf("it does not know block %d", block), class: behind}
 	}
 	var said struct {
-		StorageHash  common.Hash `json:"storageHash"`
+		AccountProof []hexutil.Bytes `json:"accountProof"`
+		StorageHash  common.Hash     `json:"storageHash"`
 		StorageProof []struct {
 			Proof []hexutil.Bytes `json:"proof"`
 		} `json:"storageProof"`
@@ -98,7 +104,7 @@ func (n *node) proof(ctx context.Context, of common.Address, slot common.Hash, b
 	if err := n.one(ctx, &said, "eth_getProof", of, []common.Hash{slot}, hexutil.Uint64(block)); err != nil {
 		return Proof{}, err
 	}
-	if len(said.StorageProof) != 1 || len(said.StorageProof[0].Proof) > proofNodesMax {
+	if len(said.StorageProof) != 1 || !leads(*header.StateRoot, of, said.AccountProof, said.StorageHash, slot, said.StorageProof[0].Proof) {
 		return Proof{}, &fault{host: n.host, step: "eth_getProof", message: errNoProof.Error()}
 	}
 	p := Proof{Number: block, Hash: *header.Hash, State: *header.StateRoot, Storage: said.StorageHash}
@@ -109,3 +115,31 @@ func (n *node) proof(ctx context.Context, of common.Address, slot common.Hash, b
 }
 
 var errNoProof = errors.New("it proves something else than what was asked for")
+
+// leads reports that nodes of the tree lead from the root of the state to an account with this storage, and from its root to the slot.
+func leads(state common.Hash, of common.Address, account []hexutil.Bytes, storage, slot common.Hash, nodes []hexutil.Bytes) bool {
+	found, err := walk(state, of[:], account)
+	if err != nil {
+		return false
+	}
+	var a types.StateAccount
+	if rlp.DecodeBytes(found, &a) != nil || a.Root != storage {
+		return false
+	}
+	_, err = walk(storage, slot[:], nodes)
+	return err == nil
+}
+
+// walk from a root to what lies under a key; nil where the nodes prove that there is nothing.
+func walk(root common.Hash, key []byte, nodes []hexutil.Bytes) ([]byte, error) {
+	if len(nodes) > proofNodesMax {
+		return nil, errNoProof
+	}
+	known := memorydb.New()
+	for _, node := range nodes {
+		if err := known.Put(crypto.Keccak256(node), node); err != nil {
+			return nil, err
+		}
+	}
+	return trie.VerifyProof(root, crypto.Keccak256(key), known)
+}

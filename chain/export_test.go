@@ -1,0 +1,4 @@
+package chain
+
+// Walk is how a proof is checked.
+var Walk = walk
