@@ -2,11 +2,13 @@ package exit_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"lifeboat"
 	"lifeboat/act/exit"
 	"lifeboat/chain/protocol"
 	"lifeboat/plan"
@@ -68,5 +70,59 @@ func TestRotation(t *testing.T) {
 	}
 	if _, err := m.desk.Plan(t.Context(), order); !errors.Is(err, protocol.ErrNothingToDo) {
 		t.Errorf("a second time: %v", err)
+	}
+}
+
+// TestRotationSignedBeforehand: two owners sign on a quiet day what takes the third one's key out of the Safe; on the day of the theft
+// nobody is asked, and the key is out. What was signed for a Safe that has gone on is stale, and is not sent.
+func TestRotationSignedBeforehand(t *testing.T) {
+	m := newMarket(t, testbed.Start(t, testbed.Anvil))
+	kits, err := exit.OpenKits(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, spare := m.safe.Owners[2].Address, m.Accounts[8].Address
+	o := plan.ExitOrder{Exit: plan.Exit{Account: "treasury", Do: []string{"replace-owner"}, Key: "Ada", Spare: "card", Via: "presigned"}, Chain: "ethereum", ChainID: int(m.ChainID.Int64()),
+		Wallet: m.safe.Address.Hex(), Receiver: m.safe.Address.Hex(), Own: map[string]string{},
+		Keys: &plan.KeyOrder{Owner: old.Hex(), Spare: spare.Hex(), Names: map[string]string{old.Hex(): "Ada's key", spare.Hex(): "the card"}}}
+	prepare := func() exit.Kit {
+		t.Helper()
+		order, err := m.desk.OrderOf(t.Context(), o, must(exit.WayOut(o, "ETH", nil)), m.relayer.Address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kit, err := kits.Prepare(t.Context(), m.desk, order)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range m.signed(kit.Prepared, 2) {
+			if _, err := kits.Store.Sign(m.ChainID.Uint64(), m.safe.Address, kit.Prepared.Hash, one); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return kit
+	}
+	w := m.worker()
+	w.Kits = kits
+	says(t, m.do(w, "exit-plan", o).Why, "nothing was signed beforehand")
+	prepare()
+	m.safe.Exec(m.aave.WETH.Do("approve", m.Whale().Address, testbed.Ether(0)), testbed.OperationCall)
+	says(t, m.do(w, "exit-plan", o).Why, "stale")
+	prepare()
+	m.blocks()
+	found := m.do(w, "exit-plan", o)
+	if found.Status != lifeboat.Performed {
+		t.Fatal(found.Why)
+	}
+	says(t, found.Output, "signed it on", "the card")
+	if done := m.do(w, "exit-apply", applied{o, found.Facts["hash"], found.Facts}); done.Status != lifeboat.Performed {
+		t.Fatalf("%s\n%s", done.Why, done.Output)
+	}
+	owners := m.Ask(m.safe.Contract, "getOwners")[0].([]common.Address)
+	if slices.Contains(owners, old) || !slices.Contains(owners, spare) || len(owners) != 3 {
+		t.Errorf("the owners are %v", owners)
+	}
+	if again := m.do(w, "exit-plan", o); again.Status == lifeboat.Performed && again.Facts["changes"] != "false" {
+		t.Errorf("a second time it is planned: %+v", again)
 	}
 }
