@@ -28,6 +28,9 @@ func (c *Chain) complete(name string) {
 		fill(&c.GasCeiling, known.ceiling)
 		fill(&c.UrgentCeiling, min(5*c.GasCeiling, gasMax))
 		fill(&c.PerSecond, 20)
+		if c.Relay != nil {
+			fill(&c.Relay.Within, Duration(relayTime))
+		}
 	case Bitcoin:
 		fill(&c.Network, "mainnet")
 		fill(&c.Every, Duration(5*time.Minute)) // a block comes every ten

@@ -76,5 +76,5 @@ func (p *Plan) Cautions() []string {
 	if n := len(p.Person(m.By)); mandate && m.NotStarter && max(1, m.Need) >= n {
 		all = append(all, fmt.Sprintf("mandate %q leaves nobody who could let the breaker go once one of its %d has halted it", m.Name, n))
 	}
-	return slices.Concat(all, p.chainCautions(), p.pendingCautions(), p.oneSource())
+	return slices.Concat(all, p.chainCautions(), p.pendingCautions(), p.relayCautions(), p.oneSource())
 }

@@ -56,7 +56,7 @@ func (d *decoder) checkKindOfChain(path string, x Dependency) {
 	for _, only := range []struct {
 		key     string
 		written bool
-	}{{"id", c.ID != 0}, {"private", c.Private != ""}, {"gas_ceiling", c.GasCeiling != 0}, {"urgent_ceiling", c.UrgentCeiling != 0},
+	}{{"id", c.ID != 0}, {"private", c.Private != ""}, {"relay", c.Relay != nil}, {"gas_ceiling", c.GasCeiling != 0}, {"urgent_ceiling", c.UrgentCeiling != 0},
 		{"confirmations", c.Confirmations != 0}, {"per_second", c.PerSecond != 0}, {"prefix", c.Prefix != "" && c.Kind != Cosmos}} {
 		if only.written {
 			d.faultAt(path+"."+only.key, fmt.Sprintf("a chain of kind %s has no %s", c.Kind, only.key), "")

@@ -18,6 +18,7 @@ func (d *decoder) checkChains(p *Plan) {
 		path := fmt.Sprintf("dependencies[%d]", i)
 		if x.Chain != nil {
 			d.checkChain(path, x)
+			d.checkRelay(p, path+".chain", x)
 			id := x.Chain.label()
 			if first, twice := ids[id]; twice && id != "" {
 				d.faultAt(path+".chain", fmt.Sprintf("chain %s is already reached at %s; its nodes belong into one list", id, d.where(first)), "")

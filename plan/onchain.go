@@ -19,6 +19,8 @@ type Chain struct {
 	Every Duration `json:"every,omitempty"`
 	// Private is the address of a relay that keeps a transaction from the public until it is in a block.
 	Private string `json:"private,omitempty"`
+	// Relay is a service that brings what owners have signed to the chain and pays the gas.
+	Relay *Relay `json:"relay,omitempty"`
 	// GasCeiling is the most that is paid for a unit of gas, such as 300 gwei; while the market is above it, transactions wait. When absent 200 gwei, 5000 gwei on Polygon.
 	GasCeiling GasPrice `json:"gas_ceiling,omitempty"`
 	// UrgentCeiling is the same for exits that are urgent; 5 × gas_ceiling when absent.
