@@ -29,12 +29,17 @@ const (
 
 // A call is an http step, ready to be made.
 type call struct {
-	key     lifeboat.Key
-	method  string
-	url     string
-	headers http.Header
-	body    string
-	again   bool // it may be made again under its key
+	Call
+	key   lifeboat.Key
+	again bool // it may be made again under its key
+}
+
+// A Call is what is sent to an address.
+type Call struct {
+	Method  string
+	URL     string // may hold keys, and is never told
+	Headers http.Header
+	Body    string
 }
 
 func (c *Crew) call(key lifeboat.Key, t lifeboat.Task) (Work, error) {
@@ -45,27 +50,24 @@ func (c *Crew) call(key lifeboat.Key, t lifeboat.Task) (Work, error) {
 	if err := readSpec(t.Spec, &step); err != nil {
 		return Work{}, err
 	}
-	made := call{key: key, method: step.Method, headers: http.Header{}, body: step.Body, again: c.repeatable(t)}
-	if made.method == "" {
-		made.method = http.MethodPost
+	made := call{Call: Call{Method: step.Method, Headers: http.Header{}, Body: step.Body}, key: key, again: c.repeatable(t)}
+	if made.Method == "" {
+		made.Method = http.MethodPost
 	}
 	var err error
-	if made.url, err = expand(step.URL); err != nil {
+	if made.URL, err = expand(step.URL); err != nil {
 		return Work{}, err
 	}
-	if u, err := url.Parse(made.url); err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
+	if u, err := url.Parse(made.URL); err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
 		return Work{}, errors.New("the url is no address that begins with https://")
 	}
 	for name, value := range step.Headers {
 		if value, err = expand(value); err != nil {
 			return Work{}, err
 		}
-		made.headers.Set(name, value)
+		made.Headers.Set(name, value)
 	}
-	made.headers.Set("Idempotency-Key", string(key))
-	if made.headers.Get("User-Agent") == "" {
-		made.headers.Set("User-Agent", "lifeboat")
-	}
+	made.Headers.Set("Idempotency-Key", string(key))
 	return Work{Limit: time.Duration(step.Timeout), Do: func(ctx context.Context, _ Progress) lifeboat.Receipt { return c.make(ctx, made) }}, nil
 }
 
@@ -75,72 +77,79 @@ func (c *Crew) call(key lifeboat.Key, t lifeboat.Task) (Work, error) {
 func (c *Crew) make(ctx context.Context, m call) lifeboat.Receipt {
 	reached := false
 	for pause := pauseFirst; ; pause = min(2*pause, pauseMax) {
-		a := c.once(ctx, m)
-		reached = reached || a.reached
-		safe := m.again || m.method == http.MethodGet
-		if a.status/100 == 2 {
-			return performed(m.key, fmt.Sprintf("it answered %d %s", a.status, http.StatusText(a.status)), a.body)
+		a := m.Once(ctx, c.transport)
+		reached = reached || a.Reached
+		safe := m.again || m.Method == http.MethodGet
+		if a.Good() {
+			return performed(m.key, a.Why, a.Body)
 		}
-		if safe && a.passing() && c.Clock.Sleep(ctx, c.Clock.Now().Add(pause)) == nil {
+		if safe && a.Passing() && c.Clock.Sleep(ctx, c.Clock.Now().Add(pause)) == nil {
 			continue
 		}
-		r := notPerformed(m.key, "%s", a.why)
-		if a.passing() {
+		r := notPerformed(m.key, "%s", a.Why)
+		if a.Passing() {
 			r.Facts = transient()
 		}
 		switch {
 		case !reached:
 			r.Why += "; nothing was sent"
-		case m.method != http.MethodGet && a.vague():
-			r = lost(m.key, a.why+"; nobody knows whether it was done, and a person must look")
+		case m.Method != http.MethodGet && a.Vague():
+			r = lost(m.key, a.Why+"; nobody knows whether it was done, and a person must look")
 		}
-		r.Output = a.body
+		r.Output = a.Body
 		return r
 	}
 }
 
-// An answer to one attempt, or why there is none.
-type answer struct {
-	status  int // zero for none
-	body    string
-	why     string
-	reached bool // a connection was there, so that the other side may have heard of it
+// An Answer to one attempt, or why there is none.
+type Answer struct {
+	Status  int // zero for none
+	Body    string
+	Why     string // the status, or what went wrong, in words that name no address
+	Reached bool   // a connection was there, so that the other side may have heard of it
 }
 
-// passing reports that the same call may be answered better a little later.
-func (a answer) passing() bool {
-	switch a.status {
+// Good answers say yes.
+func (a Answer) Good() bool { return a.Status/100 == 2 }
+
+// Passing reports that the same call may be answered better a little later.
+func (a Answer) Passing() bool {
+	switch a.Status {
 	case 0, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 		return true
 	}
-	return a.status >= 500
+	return a.Status >= 500
 }
 
-// vague answers leave open whether the call was carried out: none at all, trouble on the other side, or "look elsewhere",
+// Vague answers leave open whether the call was carried out: none at all, trouble on the other side, or "look elsewhere",
 // which is how many say yes to a POST.
-func (a answer) vague() bool { return a.status < 400 || a.status >= 500 }
+func (a Answer) Vague() bool { return a.Status < 400 || a.Status >= 500 }
 
-func (c *Crew) once(ctx context.Context, m call) answer {
+// Once makes a call one time, by a transport that does not repeat it: that of [OneCallEach].
+func (m Call) Once(ctx context.Context, transport http.RoundTripper) Answer {
 	var reached atomic.Bool
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { reached.Store(true) }})
-	request, err := http.NewRequestWithContext(traced, m.method, m.url, strings.NewReader(m.body))
+	request, err := http.NewRequestWithContext(traced, m.Method, m.URL, strings.NewReader(m.Body))
 	if err != nil {
-		return answer{why: "the call cannot be made of what the step says"}
+		return Answer{Why: "the call cannot be made of what the plan says"}
 	}
-	request.Header = m.headers.Clone()
-	client := http.Client{Transport: c.transport, CheckRedirect: stayThere}
+	request.Header = m.Headers.Clone()
+	if request.Header.Get("User-Agent") == "" {
+		request.Header.Set("User-Agent", "lifeboat")
+	}
+	client := http.Client{Transport: transport, CheckRedirect: stayThere}
 	response, err := client.Do(request)
-	a := answer{reached: reached.Load()}
+	a := Answer{Reached: reached.Load()}
 	if err != nil {
-		a.why = discreet(ctx, err)
+		a.Why = discreet(ctx, err)
 		return a
 	}
 	defer response.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(response.Body, answerMax)) // the status counts; what was read of the rest is told
-	a.reached, a.status, a.body = true, response.StatusCode, string(body)
-	a.why = fmt.Sprintf("it answered %d %s", a.status, http.StatusText(a.status))
+	a.Reached, a.Status, a.Body = true, response.StatusCode, string(body)
+	a.Why = fmt.Sprintf("it answered %d %s", a.Status, http.StatusText(a.Status))
 	return a
 }
 
@@ -153,9 +162,9 @@ func stayThere(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// oneCallEach is a transport that makes each call once, on a connection of its own. The standard one repeats a request by
+// OneCallEach is a transport that makes each call once, on a connection of its own. The standard one repeats a request by
 // itself when a connection that it kept turns out dead, and takes an Idempotency-Key as leave to do so.
-func oneCallEach(base *http.Transport) http.RoundTripper {
+func OneCallEach(base *http.Transport) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport.(*http.Transport)
 	}

@@ -110,7 +110,7 @@ func Open(o Options) (*Crew, error) {
 	}
 	c := &Crew{Options: o, notes: kept, scrub: newScrubber(o.Plan),
 		slots: make(chan struct{}, atOnceMax), desks: make(chan struct{}, workMax), under: map[lifeboat.Key]*lifeboat.Receipt{}}
-	c.transport = oneCallEach(o.Transport)
+	c.transport = OneCallEach(o.Transport)
 	if o.Endpoints != nil {
 		c.transport = o.Endpoints.RoundTripper(c.transport)
 	}
