@@ -66,9 +66,13 @@ func OpenExits(ctx context.Context, o ExitOptions) (*Exits, error) {
 			continue
 		}
 		x, _ := o.Plan.Chained(name)
+		relay, err := o.relayOf(ctx, x.Chain.Relay)
+		if err != nil {
+			return nil, unusable("the relay of "+name+" cannot be used", err, "mend relay: of the chain, or what it refers to")
+		}
 		network := o.Chains[name].Network()
 		e.Desks[name], err = exit.Open(exit.Options{Chain: o.Chains[name], Name: name, Symbol: network.Symbol, Policy: policyOf(*x.Chain, network),
-			Signers: signers, Token: tokensOn(ctx, o.Plan, name, o.Chains[name]), Clock: o.Clock, Dir: o.DataDir})
+			Signers: signers, Relay: relay, Token: tokensOn(ctx, o.Plan, name, o.Chains[name]), Clock: o.Clock, Dir: o.DataDir})
 		if err != nil {
 			return nil, unusable("exits on "+name+" cannot be noted", err, "mend the rights or the disk, then start again")
 		}
@@ -96,6 +100,16 @@ func (o ExitOptions) signersOn(ctx context.Context, name string) (map[common.Add
 		}
 	}
 	return signers, nil
+}
+
+// relayOf a chain, with the keys that its texts refer to; nil when the plan has none.
+func (o ExitOptions) relayOf(ctx context.Context, r *plan.Relay) (*exit.Relay, error) {
+	if r == nil {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, secretMax)
+	defer cancel()
+	return exit.OpenRelay(*r, func(text string) (string, error) { return o.Vault.Address(ctx, text) }, o.Fence)
 }
 
 // fenced signs nothing after another lifeboat has taken over.

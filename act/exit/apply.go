@@ -68,7 +68,7 @@ func (d *Desk) Apply(ctx context.Context, key lifeboat.Key, p Prepared, signatur
 // mayBeOut says whether something was signed for an exit whose end is not known; what cannot be read may.
 func (d *Desk) mayBeOut(key lifeboat.Key) bool {
 	n, err := d.notes.read(key)
-	return err != nil || n != nil && len(n.Sent) > 0 && n.End == nil
+	return err != nil || n != nil && n.out() && n.End == nil
 }
 
 // mayBeBegun says the same of one that was begun, whether it has ended or not.
@@ -81,8 +81,8 @@ func (d *Desk) refused(format string, args ...any) *Ending {
 	return &Ending{At: d.Clock.Now(), Why: fmt.Errorf(format, args...).Error() + "; nothing was sent", Again: true}
 }
 
-// begun says whether anything was signed for it, or it has ended: what follows then is asked of the chain.
-func begun(n *note) bool { return n != nil && (len(n.Sent) > 0 || n.End != nil) }
+// begun says whether anything was signed for it or given away, or it has ended: what follows then is asked of the chain.
+func begun(n *note) bool { return n != nil && (n.out() || n.End != nil) }
 
 // look is done before anything is sent: whether the Safe would take it now, and whether it still ends as was promised.
 func (d *Desk) look(ctx context.Context, p Prepared, state safe.State, told string) (string, *Ending, error) {
@@ -209,13 +209,19 @@ func (e *Ending) facts(p Prepared) map[string]string {
 		facts["transaction"], facts["block"] = f.Tx.Hex(), fmt.Sprint(f.Block)
 		if f.Gas > 0 {
 			facts["gas_used"], facts["gas_price"] = fmt.Sprint(f.Gas), f.Price
-			if price, ok := new(big.Int).SetString(f.Price, 10); ok {
-				facts["fee"] = price.Mul(price, new(big.Int).SetUint64(f.Gas)).String()
+			if f.Price != "" {
+				facts["fee"] = f.fee().String()
 			}
+		}
+		if f.Lost != nil {
+			facts["fee_lost"] = f.Lost.String()
 		}
 		if !f.SeenAt.IsZero() {
 			facts["mined_at"], facts["settled_at"] = f.SeenAt.UTC().Format(time.RFC3339Nano), e.At.UTC().Format(time.RFC3339Nano)
 		}
+	}
+	if e.note != nil && e.note.heard() {
+		facts["relay"], facts["relay_asked_at"] = e.note.Relay.Host, e.note.Relay.At.UTC().Format(time.RFC3339Nano)
 	}
 	if e.note != nil && len(e.note.Sent) > 0 {
 		facts["sent_at"], facts["sent"] = e.note.Sent[0].At.UTC().Format(time.RFC3339Nano), fmt.Sprint(len(e.note.Sent))

@@ -7,10 +7,14 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand/v2"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+
+	"lifeboat/plan"
 )
 
 // killed is what a kill -9 looks like from inside.
@@ -41,16 +45,19 @@ func (tr *trial) start(dir string) (n *note, err error) {
 			panic(r)
 		}
 	}()
-	tr.desk = openDesk(tr.t, tr.desk.Chain, tr.world, dir, tr.key)
+	tr.desk = tr.open(dir)
 	tr.desk.notes = fragile{tr.desk.notes, tr.asked}
 	return tr.desk.carry(context.Background(), "exit-1", tr.job)
 }
 
 // TestKilledAtEveryCall kills the program at its first, second, third … call of anything outside, once each, and starts it again.
 func TestKilledAtEveryCall(t *testing.T) {
-	for _, trouble := range []string{"none", "stuck", "foreign", "reorganised", "dropped"} {
+	for _, trouble := range []string{"none", "stuck", "foreign", "reorganised", "dropped", "relay", "relay that loses answers", "relay that is late"} {
 		t.Run(trouble, func(t *testing.T) {
 			both(t, func(t *testing.T, guarded bool) {
+				if strings.HasPrefix(trouble, "relay") && !guarded {
+					return // no relay is asked then, which has a test of its own
+				}
 				for kill := 1; ; kill++ {
 					tr, calls := newTrial(t, guarded), 0
 					tr.brew(trouble)
@@ -88,6 +95,15 @@ func TestKilledAtEveryCall(t *testing.T) {
 func (tr *trial) brew(trouble string) {
 	then := func(then func()) { tr.desk.carryUntil(tr, "", then) }
 	switch trouble {
+	case "relay":
+		tr.through(&standIn{})
+	case "relay that loses answers":
+		tr.through(&standIn{fault: func(honest func() (int, string), _ string) (int, string, error) { honest(); return 0, "", errCut }})
+	case "relay that is late":
+		s := tr.through(&standIn{})
+		s.fault = func(func() (int, string), string) (int, string, error) { return 503, "", nil }
+		tr.desk.Policy.Relay, tr.relay.Within = 20*time.Second, plan.Duration(20*time.Second)
+		then(func() { s.carry(tr.job.Data) })
 	case "stuck":
 		then(func() { tr.base = big.NewInt(60e9) })
 	case "foreign":
@@ -153,6 +169,23 @@ func randomWorld(t *testing.T, seed uint64) (done bool) {
 			}
 			return nil
 		}
+	}
+	if tr.job.guarded() && chance(40) {
+		tr.through(&standIn{fault: func(honest func() (int, string), _ string) (int, string, error) {
+			switch r.IntN(5) {
+			case 0:
+				return 503, "", nil
+			case 1:
+				honest()
+				return 0, "", errCut
+			case 2:
+				return 200, `{"result":"0x0e67"}`, nil
+			case 3:
+				return 403, "", nil
+			}
+			status, body := honest()
+			return status, body, nil
+		}})
 	}
 	kills, troubles := r.IntN(4), r.IntN(8)
 	tr.onCall = func(method string) error {

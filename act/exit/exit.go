@@ -46,6 +46,8 @@ type Policy struct {
 	Bumps     int
 	// PrivateBlocks is for how many blocks only the private relay has it, where there is one.
 	PrivateBlocks uint64
+	// Relay is for how long only the relay has what a Safe's owners have signed; 0 where there is none. Open sets it.
+	Relay time.Duration
 	// Poll is how often the chain is looked at; 2 s.
 	Poll time.Duration
 	// Reserve is for how many exits the key that pays should hold gas; 3.
@@ -86,6 +88,7 @@ type Options struct {
 	Symbol  string       // of its coin
 	Policy  Policy
 	Signers map[common.Address]Signer
+	Relay   *Relay // pays for what a Safe's owners have signed; nil for none
 	// Token is how amounts of a token are counted, where the plan knows it; nil knows none.
 	Token func(common.Address) (symbol string, decimals uint8, ok bool)
 	Clock lifeboat.Clock
@@ -125,6 +128,9 @@ func Open(o Options) (*Desk, error) {
 		return nil, fmt.Errorf("keep what is between two chains: %w", err)
 	}
 	o.Policy = o.Policy.filled()
+	if o.Relay != nil {
+		o.Policy.Relay = time.Duration(o.Relay.Within)
+	}
 	return &Desk{Options: o, notes: kept, signed: own, crossings: under, locks: map[common.Address]chan struct{}{}, under: map[lifeboat.Key]bool{}}, nil
 }
 

@@ -32,7 +32,9 @@ type world struct {
 	base   *big.Int
 	needs  uint64 // gas that an execution takes when it is mined
 	forks  int
-	quiet  bool // no blocks come
+	quiet  bool           // no blocks come
+	poor   bool           // nobody has ether
+	guard  common.Address // the only one whom the Safe lets send, when it is not zero
 
 	onCall  func(method string) error // before everything that is asked
 	onBlock func(number uint64)
@@ -287,10 +289,15 @@ func (w *world) answer(s state, q chain.Query) chain.Answer {
 	switch {
 	case q.What == chain.Nonce:
 		return word(s.nonces[q.To])
+	case q.What == chain.Balance && w.poor:
+		return word(1)
 	case q.What == chain.Balance:
 		return word(1e18)
 	case q.To == safeAddress && len(q.Data) == 4:
 		return word(s.safeNonce)
+	}
+	if w.guard != (common.Address{}) && q.From != w.guard {
+		return chain.Answer{Err: chain.ErrReverted, Data: revert("not you")}
 	}
 	forgotten := s.copy()
 	if err := call(&forgotten, q.To, q.Data); err != nil {

@@ -22,7 +22,7 @@ const (
 	blindGas     = 1_000_000
 )
 
-// fuel refuses an exit that its sender cannot pay for, and says how many such it could.
+// fuel says how many such exits the sender could pay for.
 func (d *Desk) fuel(ctx context.Context, p Prepared) (fuel, error) {
 	fees, err := d.Chain.Fees(ctx)
 	if err != nil {
@@ -50,20 +50,28 @@ func (d *Desk) fuel(ctx context.Context, p Prepared) (fuel, error) {
 	if exits := new(big.Int).Div(f.has, f.each); exits.IsInt64() {
 		f.exits = min(f.exits, exits.Int64())
 	}
-	if f.exits == 0 {
-		return f, fmt.Errorf("%s has %s for gas, and this exit needs %s: top it up by %s on %s, which is enough for %d exits",
-			p.Sender.Hex(), d.coins(f.has), d.coins(f.each), d.coins(d.lacks(f)), d.Name, d.Policy.Reserve)
-	}
 	return f, nil
 }
 
-// Payable says why nobody here could pay for an exit now.
+// empty refuses an exit that its sender cannot pay for.
+func (d *Desk) empty(p Prepared, f fuel) error {
+	if f.exits > 0 {
+		return nil
+	}
+	return fmt.Errorf("%s has %s for gas, and this exit needs %s: top it up by %s on %s, which is enough for %d exits",
+		p.Sender.Hex(), d.coins(f.has), d.coins(f.each), d.coins(d.lacks(f)), d.Name, d.Policy.Reserve)
+}
+
+// Payable says why nobody here could pay for an exit now. That a relay may pay is no excuse: when it does not, the key here has to.
 func (d *Desk) Payable(ctx context.Context, p Prepared) error {
 	if d.Signers[p.Sender] == nil {
 		return fmt.Errorf("nobody here holds the key of %s, which is to pay the gas", p.Sender.Hex())
 	}
-	_, err := d.fuel(ctx, p)
-	return err
+	f, err := d.fuel(ctx, p)
+	if err != nil {
+		return err
+	}
+	return d.empty(p, f)
 }
 
 // lacks is what the sender would need more to have the reserve.

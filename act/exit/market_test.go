@@ -30,6 +30,7 @@ type market struct {
 	chain   *chain.Chain
 	desk    *exit.Desk
 	dir     string
+	relay   *exit.Relay // nil for none
 }
 
 type signer struct{ testbed.Account }
@@ -75,7 +76,7 @@ func (m *market) open(p exit.Policy) {
 	}
 	var err error
 	m.desk, err = exit.Open(exit.Options{Chain: m.chain, Name: "ethereum", Symbol: "ETH", Policy: p, Clock: lifeboat.WallClock{}, Dir: m.dir,
-		Signers: map[common.Address]exit.Signer{m.relayer.Address: signer{m.relayer}}, Token: m.token})
+		Signers: map[common.Address]exit.Signer{m.relayer.Address: signer{m.relayer}}, Relay: m.relay, Token: m.token})
 	if err != nil {
 		m.t.Fatal(err)
 	}

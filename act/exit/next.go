@@ -2,6 +2,7 @@ package exit
 
 import (
 	"fmt"
+	"math/big"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -30,8 +31,18 @@ type found struct {
 	Ours  bool        `json:"ours"` // we sent it, rather than somebody else who had the signatures
 	Gas   uint64      `json:"gas,omitempty"`
 	Price string      `json:"price,omitempty"` // wei per gas, in digits
+	Lost  *big.Int    `json:"lost,omitempty"`  // wei that what we sent beside it paid for nothing
 
 	SeenAt time.Time `json:"seen_at,omitzero"` // when it was first seen in a block
+}
+
+// fee is what it paid for its gas, in wei; 0 when that is not known.
+func (f *found) fee() *big.Int {
+	price, ok := new(big.Int).SetString(f.Price, 10)
+	if !ok {
+		return new(big.Int)
+	}
+	return price.Mul(price, new(big.Int).SetUint64(f.Gas))
 }
 
 type how string
@@ -53,6 +64,7 @@ type do uint8
 
 const (
 	wait    do = iota
+	entrust    // give it to the relay, or ask what the relay made of it
 	send       // choose the sender's next nonce and send
 	raise      // send again under the same nonce for more
 	publish    // give what went to the private relay to everybody
@@ -88,6 +100,10 @@ func next(n *note, guarded bool, s seen, p Policy) move {
 		return move{wait, "the Safe has spent this nonce on another transaction, which may still vanish"}
 	case s.usedSince > 0:
 		return move{do: end}
+	case guarded && n.waitsForRelay(s.at, p.Relay):
+		return move{do: entrust}
+	case len(n.Sent) == 0 && n.heard():
+		return move{send, "the relay did not bring it to the chain: our key sends the same, and the Safe lets one of the two through"}
 	case len(n.Sent) == 0:
 		return move{do: send}
 	case f != nil && !deep(f.Block, depth):
@@ -116,6 +132,8 @@ func again(n *note, s seen, p Policy, m move) move {
 // over says whether nothing that was sent can be executed any more, not even after a reorganisation.
 func over(n *note, s seen, depth uint64) bool {
 	switch f := s.found; {
+	case n.heard():
+		return false // whoever has the signatures can carry it out
 	case len(n.Sent) == 0:
 		return true
 	case f != nil:

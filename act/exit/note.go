@@ -25,9 +25,10 @@ import (
 // durable before a transaction is given to any node. What became of them is not in it; that is asked of the chain.
 type note struct {
 	Key    lifeboat.Key   `json:"key"`
-	Job    common.Hash    `json:"job"`    // digest of what is sent
-	Sender common.Address `json:"sender"` // who pays the gas
-	From   uint64         `json:"from"`   // number of the head when it was begun; what is looked for lies after it
+	Job    common.Hash    `json:"job"`             // digest of what is sent
+	Sender common.Address `json:"sender"`          // who pays the gas
+	From   uint64         `json:"from"`            // number of the head when it was begun; what is looked for lies after it
+	Relay  *entrusted     `json:"relay,omitempty"` // nil when no relay was asked
 	Sent   []sent         `json:"sent,omitempty"`
 	Story  []Line         `json:"story,omitempty"`
 	End    *Ending        `json:"end,omitempty"`

@@ -111,6 +111,9 @@ func (d *Desk) Plan(ctx context.Context, o Order) (Prepared, error) {
 	if err != nil {
 		return Prepared{}, err
 	}
+	if err := d.empty(p, fuel); err != nil && !d.relayed(p) {
+		return Prepared{}, err
+	}
 	p.Words = d.show(p, way, tried, fuel)
 	return p, nil
 }

@@ -100,7 +100,7 @@ func (s *sending) interrupted(err error) error {
 	if kept := s.keep(); kept != nil {
 		return kept
 	}
-	if len(s.note.Sent) > 0 {
+	if s.note.out() {
 		return fmt.Errorf("%w: %w", ErrOpen, err)
 	}
 	return err
@@ -116,8 +116,10 @@ func (s *sending) round(ctx context.Context) (*Ending, error) {
 		s.tell("%s", m.why)
 	}
 	switch m.do {
+	case entrust:
+		return s.entrust(ctx, saw)
 	case send:
-		return s.send(ctx, saw)
+		return s.sendOrEntrust(ctx, saw)
 	case raise:
 		return nil, s.raise(ctx, saw)
 	case publish:
@@ -133,6 +135,16 @@ func (s *sending) round(ctx context.Context) (*Ending, error) {
 	return nil, nil
 }
 
+// sendOrEntrust sends, and as long as our key cannot, the relay may still be asked.
+func (s *sending) sendOrEntrust(ctx context.Context, saw seen) (*Ending, error) {
+	ending, err := s.send(ctx, saw)
+	if ending != nil || len(s.note.Sent) > 0 || s.note.Relay == nil || s.Relay == nil || errors.Is(err, errNote) {
+		return ending, err
+	}
+	ending, again := s.entrust(ctx, saw)
+	return ending, errors.Join(err, again)
+}
+
 // ended says what became of it. What was promised of it is read again at the block it is in.
 func (s *sending) ended(ctx context.Context, saw seen) (*Ending, error) {
 	f := saw.found
@@ -145,7 +157,13 @@ func (s *sending) ended(ctx context.Context, saw seen) (*Ending, error) {
 	case f.How == failed:
 		e.Why = fmt.Sprintf("the Safe carried it out and says that it failed, in transaction %s", f.Tx.Hex())
 	case !f.Ours:
-		e.Why = fmt.Sprintf("executed in block %d by somebody else who had the signatures, transaction %s", f.Block, f.Tx.Hex())
+		e.Why = fmt.Sprintf("executed in block %d by %s, transaction %s", f.Block, s.note.other(f.Tx), f.Tx.Hex())
+	}
+	switch {
+	case f.Lost != nil:
+		e.Why += fmt.Sprintf("; what our key sent beside it came second and did nothing, and its gas is lost: %s", s.coins(f.Lost))
+	case !f.Ours && s.pending(saw):
+		e.Why += "; what our key sent beside it waits still and will do nothing, and its gas will be lost"
 	}
 	if !e.Done || s.Verify == nil {
 		return e, nil
@@ -188,8 +206,12 @@ func (s *sending) look(ctx context.Context) (seen, error) {
 	case mined:
 		s.release() // the next exit of this sender takes the next nonce
 	case safeNonce > s.Nonce:
+		late := saw.found // ours came second
 		if saw.found, err = s.event(ctx, head); err != nil {
 			return seen{}, err
+		}
+		if saw.found != nil && late != nil && !saw.found.Ours {
+			saw.found.Lost = late.fee()
 		}
 	}
 	if f := saw.found; f != nil {
@@ -325,20 +347,9 @@ func (s *sending) event(ctx context.Context, head chain.Block) (*found, error) {
 
 // send gives the job to the network under the next nonce of its sender.
 func (s *sending) send(ctx context.Context, saw seen) (*Ending, error) {
-	if why, err := s.refusal(ctx); why != "" || err != nil {
-		return s.unless(saw, why, err)
-	}
-	estimate, err := s.Chain.Estimate(ctx, s.transaction())
-	switch {
-	case errors.Is(err, chain.ErrReverted) && s.Gas > 0: // the quorum has just said that it goes through
-		s.tell("the estimate of gas failed (%s); it gets what it took when it was simulated", clause(err))
-		estimate = s.Gas
-	case err != nil:
-		return nil, fmt.Errorf("estimate the gas: %w", err)
-	}
-	limit, err := gasLimit(max(estimate, s.Gas, s.starved(saw)))
-	if err != nil {
-		return s.unless(saw, clause(err), nil)
+	limit, estimate, ending, err := s.limit(ctx, saw)
+	if ending != nil || err != nil {
+		return ending, err
 	}
 	if !s.take() {
 		return nil, s.hold(ctx) // and look again: time has passed
@@ -367,12 +378,32 @@ func (s *sending) send(ctx context.Context, saw seen) (*Ending, error) {
 		offered.tip = offered.most // nobody says what has to be outbid
 	}
 	private := s.relay() != nil && s.Policy.PrivateBlocks > 0
-	ending, err := s.sign(ctx, saw, nonce, limit, offered, private)
+	ending, err = s.sign(ctx, saw, nonce, limit, offered, private)
 	if ending != nil || err != nil {
 		return ending, err
 	}
 	s.tell("sent as transaction %d of %s: gas %d (estimated %d), at most %s", nonce, s.Sender.Hex(), limit, estimate, gwei(offered.most))
 	return nil, s.hand(ctx, s.last())
+}
+
+// limit is the gas that it gets, if the chain would take it.
+func (s *sending) limit(ctx context.Context, saw seen) (limit, estimate uint64, ending *Ending, err error) {
+	if why, err := s.refusal(ctx); why != "" || err != nil {
+		ending, err = s.unless(saw, why, err)
+		return 0, 0, ending, err
+	}
+	estimate, err = s.Chain.Estimate(ctx, s.transaction())
+	switch {
+	case errors.Is(err, chain.ErrReverted) && s.Gas > 0: // the quorum has just said that it goes through
+		s.tell("the estimate of gas failed (%s); it gets what it took when it was simulated", clause(err))
+		estimate = s.Gas
+	case err != nil:
+		return 0, 0, nil, fmt.Errorf("estimate the gas: %w", err)
+	}
+	if limit, err = gasLimit(max(estimate, s.Gas, s.starved(saw))); err != nil {
+		ending, err = s.unless(saw, clause(err), nil)
+	}
+	return limit, estimate, ending, err
 }
 
 // behindMax is how many transactions of other programs with the same key an exit goes behind.
@@ -647,7 +678,7 @@ func (d *Desk) newSending(ctx context.Context, key lifeboat.Key, j job) (*sendin
 		return nil, errConflict
 	case n.Sender != j.Sender && len(n.Sent) > 0:
 		return nil, errSender
-	case len(n.Sent) > 0 && n.End == nil:
+	case n.out() && n.End == nil:
 		s.tell("gone on with after a stop")
 	}
 	return s, nil

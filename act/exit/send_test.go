@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -21,6 +22,17 @@ type trial struct {
 	key  key
 	desk *Desk
 	job  job
+
+	relay *Relay // nil for none
+}
+
+// open a desk, as a new process would.
+func (tr *trial) open(dir string) *Desk {
+	d := openDesk(tr.t, tr.desk.Chain, tr.world, dir, tr.key)
+	if d.Relay = tr.relay; d.Relay != nil {
+		d.Policy.Relay = time.Duration(d.Relay.Within)
+	}
+	return d
 }
 
 func newTrial(t *testing.T, guarded bool) *trial {

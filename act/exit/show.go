@@ -111,8 +111,12 @@ func (d *Desk) costs(p Prepared, f fuel) []string {
 	if f.toll.Sign() > 0 {
 		toll = fmt.Sprintf(" (%s of it for bringing its bytes to the chain beneath)", d.coins(f.toll))
 	}
-	lines := []string{fmt.Sprintf("It takes about %s gas, %s at most as things are now%s, paid by %s, which has enough for %s.",
-		prose.Grouped(fmt.Sprint(p.Gas)), d.coins(f.each), toll, p.Sender.Hex(), prose.Count(int(f.exits), "such exit"))}
+	payer := "paid by "
+	if d.relayed(p) {
+		payer = fmt.Sprintf("paid by the relay %s, or when it has not done it within %s by ", d.Relay.Host, prose.Span(d.Policy.Relay))
+	}
+	lines := []string{fmt.Sprintf("It takes about %s gas, %s at most as things are now%s, %s%s, which has enough for %s.",
+		prose.Grouped(fmt.Sprint(p.Gas)), d.coins(f.each), toll, payer, p.Sender.Hex(), prose.Count(int(f.exits), "such exit"))}
 	if f.exits < int64(d.Policy.Reserve) {
 		lines = append(lines, fmt.Sprintf("That is little: top it up by %s, for %d exits.", d.coins(d.lacks(f)), d.Policy.Reserve))
 	}
