@@ -120,3 +120,29 @@ func (u *UniswapV3) SwapAt(fee int64, who Account, from, to Token, amount *big.I
 		Deadline, AmountIn, AmountOutMinimum, SqrtPriceLimitX96 *big.Int
 	}{from.Address, to.Address, big.NewInt(fee), who.Address, farFuture, amount, new(big.Int), new(big.Int)})
 }
+
+// Liquidity of a position.
+func (u *UniswapV3) Liquidity(position *big.Int) *big.Int {
+	u.b.t.Helper()
+	return u.b.Ask(u.Positions, "positions", position)[7].(*big.Int)
+}
+
+// Remove takes so much liquidity out of a position, which owes what that was worth until it is collected.
+func (u *UniswapV3) Remove(who Account, position, liquidity *big.Int) *types.Receipt {
+	u.b.t.Helper()
+	return u.b.Send(who, u.Positions, "decreaseLiquidity", struct {
+		TokenID                                     *big.Int `abi:"tokenId"`
+		Liquidity, Amount0Min, Amount1Min, Deadline *big.Int
+	}{position, liquidity, new(big.Int), new(big.Int), farFuture})
+}
+
+// Collect pays out what a position owes, its fees among it.
+func (u *UniswapV3) Collect(who Account, position *big.Int, to common.Address) *types.Receipt {
+	u.b.t.Helper()
+	most := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 128), big.NewInt(1))
+	return u.b.Send(who, u.Positions, "collect", struct {
+		TokenID                *big.Int `abi:"tokenId"`
+		Recipient              common.Address
+		Amount0Max, Amount1Max *big.Int
+	}{position, to, most, most})
+}

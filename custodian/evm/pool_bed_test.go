@@ -104,19 +104,8 @@ func TestPositionsInRangesOnChain(t *testing.T) {
 			t.Errorf("into the pool went %+v, %v", transfers, err)
 		}
 
-		out := func(id *big.Int) {
-			bed.Send(me, u.Positions, "decreaseLiquidity", struct {
-				TokenId, Liquidity, Amount0Min, Amount1Min, Deadline *big.Int
-			}{id, bed.Ask(u.Positions, "positions", id)[7].(*big.Int), new(big.Int), new(big.Int), new(big.Int).Lsh(big.NewInt(1), 40)})
-		}
-		collect := func(id *big.Int) {
-			most := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 128), big.NewInt(1))
-			bed.Send(me, u.Positions, "collect", struct {
-				TokenId                *big.Int
-				Recipient              common.Address
-				Amount0Max, Amount1Max *big.Int
-			}{id, me.Address, most, most})
-		}
+		out := func(id *big.Int) { u.Remove(me, id, u.Liquidity(id)) }
+		collect := func(id *big.Int) { u.Collect(me, id, me.Address) }
 		collect(narrow) // which is an act on the position, though its liquidity is what it was
 		_, _, collected := stated(t, s)
 		if collected == share {
