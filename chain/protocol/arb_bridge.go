@@ -44,8 +44,8 @@ var (
 
 // What is bought for a ticket. What is not used comes back on the rollup, so that a margin costs nothing but that it has to be there.
 const (
-	arbGasETH   = 100_000 // on the rollup; to pay a Safe out takes about a third of it
-	arbGasToken = 300_000 // about twice what the standard gateway takes for a token that is there already
+	arbGasETH   = 100_000 // on the rollup; to pay a Safe out takes 27,000
+	arbGasToken = 300_000 // the standard gateway takes 94,000 for a token that is there already
 	arbBid      = 10      // times the rollup's price for gas now; a ticket that bids too little is created and not carried out
 	arbPrice    = 3       // times the base fee below now, by which a ticket is paid for: owners may take a day to sign
 )
