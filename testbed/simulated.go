@@ -1,9 +1,11 @@
 package testbed
 
 import (
+	"fmt"
 	"math/big"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,7 +27,6 @@ type geth struct {
 
 func (b *Bed) startSimulated() {
 	b.t.Helper()
-	http, ws := b.freePort(), b.freePort()
 	alloc := types.GenesisAlloc{}
 	for _, a := range b.Accounts {
 		alloc[a.Address] = types.Account{Balance: Ether(100_000)}
@@ -33,20 +34,35 @@ func (b *Bed) startSimulated() {
 	for address, code := range b.canonical() {
 		alloc[address] = types.Account{Code: code, Balance: new(big.Int)}
 	}
+	g := &geth{b: b}
+	for tries := 0; g.backend == nil; tries++ {
+		b.must("start the node", g.open(alloc, b.freePort(), b.freePort(), tries == 5))
+	}
+	b.chain = g
+	b.t.Cleanup(func() { _ = g.backend.Close() })
+	b.dial()
+	g.pump()
+}
+
+// open the node at two ports, which somebody else may have taken since they were found free; then there is none, and that is an error
+// at the last try alone. go-ethereum says so by a panic.
+func (g *geth) open(alloc types.GenesisAlloc, http, ws int, last bool) (err error) {
+	defer func() {
+		if said := recover(); said != nil && (last || !strings.Contains(fmt.Sprint(said), "address already in use")) {
+			err = fmt.Errorf("%v", said)
+		}
+	}()
 	modules := []string{"eth", "net", "web3", "txpool", "debug"}
-	g := &geth{b: b, backend: simulated.NewBackend(alloc, func(n *node.Config, e *ethconfig.Config) {
+	g.backend = simulated.NewBackend(alloc, func(n *node.Config, e *ethconfig.Config) {
 		n.HTTPHost, n.HTTPPort, n.HTTPModules = "127.0.0.1", http, modules
 		n.WSHost, n.WSPort, n.WSModules, n.WSOrigins = "127.0.0.1", ws, modules, []string{"*"}
 		// The development chain starts in a fork of the future, in which new state costs several times as much.
 		config := *e.Genesis.Config
 		config.BogotaTime = nil
 		e.Genesis.Config = &config
-	})}
-	b.chain = g
-	b.t.Cleanup(func() { _ = g.backend.Close() })
-	b.URL, b.WS = "http://127.0.0.1:"+strconv.Itoa(http), "ws://127.0.0.1:"+strconv.Itoa(ws)
-	b.dial()
-	g.pump()
+	})
+	g.b.URL, g.b.WS = "http://127.0.0.1:"+strconv.Itoa(http), "ws://127.0.0.1:"+strconv.Itoa(ws)
+	return nil
 }
 
 // pump commits a block whenever the pool has taken a transaction.
