@@ -404,3 +404,26 @@ func TestTrial(t *testing.T) {
 	b.vault.Says.Obstacles = []string{"withdrawals are suspended"}
 	b.expect(b.do(plan.TrialTask, b.trialSpec()), lifeboat.NotPerformed, false, 0, "withdrawals are suspended")
 }
+
+// What leaves and what will come is said as soon as the venue has the withdrawal, is kept, and is the same at the end and after a restart.
+func TestMoves(t *testing.T) {
+	b := newBench(t)
+	words := func(moves []lifeboat.Move) (all string) {
+		for _, m := range moves {
+			all += fmt.Sprintf("%s %s %s @%d; ", m.Account, m.Quantity, m.Symbol, m.Height)
+		}
+		return all
+	}
+	const want = "exchange -50 BTC @0; vault 49.9999 BTC @0; "
+	s := b.approved()
+	if r := b.do(Applying, s); r.Status != lifeboat.Performed || words(r.Moved()) != want {
+		t.Errorf("%s: it moved %s", r.Why, words(r.Moved()))
+	}
+	if got := words(lifeboat.MovesOf(b.facts)); got != want {
+		t.Errorf("while it was under way it was kept that it moved %q", got)
+	}
+	b.restart()
+	if r := b.do(Applying, s); words(r.Moved()) != want {
+		t.Errorf("after a restart it moved %s", words(r.Moved()))
+	}
+}
