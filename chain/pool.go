@@ -12,6 +12,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rpc"
 	"golang.org/x/time/rate"
 )
@@ -23,6 +24,8 @@ type Waiting struct {
 	To    common.Address // zero where it makes a contract
 	Nonce uint64
 	Asks  [4]byte // the selector of the method that it calls; zero where it calls none
+	// Input is the digest of its calldata by keccak-256, so that a call is known again whoever sends it; zero where it has none.
+	Input common.Hash
 }
 
 // Ear takes what nodes say of their pools. Its methods are called by several nodes at once, and have to be quick.
@@ -85,7 +88,7 @@ func (n *notice) UnmarshalJSON(data []byte) error {
 		From  *common.Address `json:"from"`
 		To    *common.Address `json:"to"`
 		Nonce *hexutil.Uint64 `json:"nonce"`
-		Input *asks           `json:"input"`
+		Input *input          `json:"input"`
 		Block *common.Hash    `json:"blockHash"`
 	}
 	if err := json.Unmarshal(data, &said); err != nil {
@@ -94,7 +97,8 @@ func (n *notice) UnmarshalJSON(data []byte) error {
 	if said.Hash == nil || said.From == nil || said.Nonce == nil || said.Input == nil {
 		return errMalformed
 	}
-	n.Hash, n.From, n.Nonce, n.Asks, n.whole = *said.Hash, *said.From, uint64(*said.Nonce), *said.Input, true
+	n.Hash, n.From, n.Nonce, n.whole = *said.Hash, *said.From, uint64(*said.Nonce), true
+	n.Asks, n.Input = said.Input.asks, said.Input.digest
 	n.mined = said.Block != nil && *said.Block != (common.Hash{})
 	if said.To != nil {
 		n.To = *said.To
@@ -102,21 +106,40 @@ func (n *notice) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// asks reads the selector of a calldata and leaves the rest, which may be long.
-type asks [4]byte
+// input is what is kept of a calldata: its selector and its digest. The rest may be long, and is read a piece at a time.
+type input struct {
+	asks   [4]byte
+	digest common.Hash
+}
 
-func (a *asks) UnmarshalText(text []byte) error {
+func (i *input) UnmarshalText(text []byte) error {
 	digits, said := bytes.CutPrefix(text, []byte("0x"))
-	if !said {
+	if !said || len(digits)%2 != 0 {
 		return errMalformed
 	}
-	*a = asks{}
-	if len(digits) < 2*len(a) {
+	if *i = (input{}); len(digits) == 0 {
 		return nil
 	}
-	_, err := hex.Decode(a[:], digits[:2*len(a)])
+	if len(digits) >= 2*len(i.asks) {
+		if _, err := hex.Decode(i.asks[:], digits[:2*len(i.asks)]); err != nil {
+			return err
+		}
+	}
+	hash, piece := crypto.NewKeccakState(), make([]byte, min(len(digits)/2, inputPiece))
+	for len(digits) > 0 {
+		n, err := hex.Decode(piece, digits[:min(len(digits), 2*inputPiece)])
+		if err != nil {
+			return err
+		}
+		hash.Write(piece[:n]) // which never fails
+		digits = digits[2*n:]
+	}
+	_, err := hash.Read(i.digest[:])
 	return err
 }
+
+// inputPiece is how many bytes of a calldata are read at a time.
+const inputPiece = 4096
 
 const (
 	// lookupsPerSecond is how many transactions a node is asked for that it names by nothing but their hashes, lookupsAtOnce how

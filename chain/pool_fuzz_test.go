@@ -7,6 +7,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/crypto"
 )
 
 const aWaiting = `{"blockHash":null,"blockNumber":null,"from":"0x1111111111111111111111111111111111111111","gas":"0x5208","gasPrice":"0x77359400",` +
@@ -25,6 +26,9 @@ func FuzzNotice(f *testing.F) {
 		strings.Replace(aWaiting, `"input":"0x"`, `"input":"0x6a761202ff"`, 1),
 		strings.Replace(aWaiting, `"input":"0x"`, `"input":"0x6a7612"`, 1),
 		strings.Replace(aWaiting, `"input":"0x"`, `"input":"6a761202"`, 1),
+		strings.Replace(aWaiting, `"input":"0x"`, `"input":"0x6a761202f"`, 1),
+		strings.Replace(aWaiting, `"input":"0x"`, `"input":"0x6a761202fg"`, 1),
+		strings.Replace(aWaiting, `"input":"0x"`, `"input":"0x6A761202`+strings.Repeat("fE", 2*inputPiece)+`"`, 1),
 		strings.Replace(aWaiting, `"0x7"`, `"0xffffffffffffffff"`, 1),
 		strings.Replace(aWaiting, `"0x7"`, `"0x10000000000000000"`, 1),
 		strings.Replace(aWaiting, `"from":"0x11`, `"from":"0x`, 1),
@@ -62,6 +66,13 @@ func FuzzNotice(f *testing.F) {
 			if err != nil || copy(want.Asks[:], selector) != len(want.Asks) {
 				t.Fatalf("taken, and it asks for %q: %v", *said.Input, err)
 			}
+		}
+		calldata, err := hexutil.Decode(*said.Input)
+		if err != nil {
+			t.Fatalf("taken, and its calldata is %q: %v", *said.Input, err)
+		}
+		if len(calldata) > 0 {
+			want.Input = crypto.Keccak256Hash(calldata)
 		}
 		if got != want {
 			t.Fatalf("%+v, want %+v", got, want)
