@@ -16,6 +16,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ohler55/ojg/jp"
 	"github.com/ohler55/ojg/oj"
 
@@ -96,10 +97,11 @@ func OpenRelay(r plan.Relay, read func(text string) (string, error), fence func(
 
 // entrusted is what a relay was given of an exit. It is durable before the relay hears of it.
 type entrusted struct {
-	Host string        `json:"host"`
-	Data hexutil.Bytes `json:"data"` // the call, the same however often it is asked
-	Gas  uint64        `json:"gas"`
-	At   time.Time     `json:"at"` // when it was first asked
+	Host string         `json:"host"`
+	Safe common.Address `json:"safe,omitzero"` // which is called
+	Data hexutil.Bytes  `json:"data"`          // the call, the same however often it is asked
+	Gas  uint64         `json:"gas"`
+	At   time.Time      `json:"at"` // when it was first asked
 	// Heard says that the relay may have it. From then on it may be executed, whatever the relay says, until the Safe's nonce is spent.
 	Heard  bool        `json:"heard,omitempty"`
 	Taken  bool        `json:"taken,omitempty"`  // it said so
@@ -162,7 +164,7 @@ func (s *sending) hopeful(ctx context.Context, saw seen) (*Ending, error) {
 	if ending != nil || err != nil {
 		return ending, err
 	}
-	e := &entrusted{Host: s.Relay.Host, Data: s.Data, Gas: limit, At: saw.at}
+	e := &entrusted{Host: s.Relay.Host, Safe: s.To, Data: s.Data, Gas: limit, At: saw.at}
 	call := s.transaction()
 	answers, _, err := s.Chain.Read(ctx, nil, []chain.Query{{What: chain.Call, To: call.To, Data: call.Data, From: stranger}})
 	if err != nil {
@@ -189,6 +191,7 @@ func (s *sending) submit(ctx context.Context) (clear bool, err error) {
 		e.Heard = before
 		return false, err
 	}
+	s.signed.add(callOf(s.To, crypto.Keccak256Hash(e.Data))) // before the relay hears of it, as the note
 	a := s.ask(ctx, s.Relay.URL, s.Relay.Body, s.Hash.Hex(), map[string]string{"chain": s.Chain.ID().String(), "to": s.To.Hex(),
 		"data": hexutil.Encode(e.Data), "gas": strconv.FormatUint(e.Gas, 10), "hash": s.Hash.Hex()})
 	if ctx.Err() != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ohler55/ojg/jp"
 
 	"lifeboat/plan"
@@ -83,6 +84,8 @@ func (s *standIn) RoundTrip(r *http.Request) (*http.Response, error) {
 	if call.Method == "relayer_sendTransaction" {
 		if n, err := s.tr.desk.notes.read("exit-1"); err != nil || n == nil || !n.heard() {
 			s.tr.t.Errorf("the relay is asked before that is written down: %v", err)
+		} else if !s.tr.desk.Given(safeAddress, crypto.Keccak256Hash(n.Relay.Data)) {
+			s.tr.t.Error("the relay is given a call, and the desk does not know it")
 		}
 		s.asked, s.bodies, s.keys = append(s.asked, s.tr.now), append(s.bodies, string(body)), append(s.keys, r.Header.Get("Idempotency-Key"))
 	}
@@ -165,6 +168,28 @@ func TestARelayPays(t *testing.T) {
 	facts := end.facts(Prepared{})
 	if facts["relay"] != "relay.example.org" || facts["fee"] != "" {
 		t.Errorf("facts %v", facts)
+	}
+}
+
+// TestWhatARelaySendsIsKnown by what it calls: in the transaction of its own key, and after a restart; and no other call is.
+func TestWhatARelaySendsIsKnown(t *testing.T) {
+	tr := newTrial(t, true)
+	s := tr.through(&standIn{})
+	dir := t.TempDir()
+	if _, err := tr.start(dir); err != nil {
+		t.Fatal(err)
+	}
+	input := crypto.Keccak256Hash(s.sent.Data())
+	for when, desk := range map[string]*Desk{"before": tr.desk, "after": tr.open(dir)} {
+		if !desk.Given(*s.sent.To(), input) {
+			t.Errorf("%s a restart the relay's transaction is taken for a stranger's", when)
+		}
+		if desk.Given(tr.key.address(), input) || desk.Given(*s.sent.To(), common.Hash{}) || desk.Given(*s.sent.To(), crypto.Keccak256Hash(s.sent.Data()[1:])) {
+			t.Errorf("%s a restart a stranger's call is known", when)
+		}
+		if desk.Signed(s.sent.Hash()) {
+			t.Errorf("%s a restart lifeboat says that it signed what the relay did", when)
+		}
 	}
 }
 
