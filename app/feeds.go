@@ -139,6 +139,10 @@ func (d *Daemon) chainSource(name string) *evm.Source {
 			desk := d.exits.Desks[name]
 			return desk != nil && desk.Signed(hash)
 		},
+		Given: func(safe common.Address, input common.Hash) bool {
+			desk := d.exits.Desks[name]
+			return desk != nil && desk.Given(safe, input)
+		},
 	})
 }
 

@@ -17,7 +17,7 @@ import (
 	"lifeboat/secret"
 )
 
-// TestOwnTransactionsAreKnownToTheFeed: what the desk of a chain signed, here before a restart, is nobody else's to the feed of that chain.
+// TestOwnTransactionsAreKnownToTheFeed: what the desk of a chain signed or gave to a relay, here before a restart, is nobody else's to the feed of that chain.
 func TestOwnTransactionsAreKnownToTheFeed(t *testing.T) {
 	key, err := crypto.ToECDSA(crypto.Keccak256([]byte("a relayer for tests alone")))
 	if err != nil {
@@ -49,12 +49,13 @@ triggers:
 	signed := func(nonce uint64) *types.Transaction {
 		return types.MustSignNewTx(key, types.LatestSignerForChainID(big.NewInt(1)), &types.DynamicFeeTx{ChainID: big.NewInt(1), Nonce: nonce, Gas: 21_000, To: &relayer})
 	}
-	ours := signed(7)
+	ours, vault, call := signed(7), common.HexToAddress("0x1111111111111111111111111111111111111111"), hexutil.Bytes{0x6a, 0x76, 0x12, 0x02, 1}
 	raw, err := ours.MarshalBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	note, err := json.Marshal(map[string]any{"key": "an exit", "sender": relayer, "sent": []any{map[string]any{"raw": hexutil.Bytes(raw), "nonce": 7}}})
+	note, err := json.Marshal(map[string]any{"key": "an exit", "sender": relayer, "sent": []any{map[string]any{"raw": hexutil.Bytes(raw), "nonce": 7}},
+		"relay": map[string]any{"host": "relay.example.org", "safe": vault, "data": call, "gas": 200_000, "at": "2026-01-02T00:00:00Z", "heard": true}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,5 +76,11 @@ triggers:
 	}
 	if source.Ours(signed(8).Hash()) || source.Ours(common.Hash{}) {
 		t.Error("what somebody else signed with the same key is taken for lifeboat's")
+	}
+	if !source.Given(vault, crypto.Keccak256Hash(call)) {
+		t.Error("what the desk gave to a relay is taken for a stranger's")
+	}
+	if source.Given(relayer, crypto.Keccak256Hash(call)) || source.Given(vault, common.Hash{}) {
+		t.Error("what somebody else calls is taken for lifeboat's")
 	}
 }

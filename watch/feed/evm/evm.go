@@ -54,6 +54,8 @@ type Config struct {
 	// Ours knows the transactions that lifeboat signed, by their hashes; nil knows of none. It is asked by several goroutines, and has to
 	// be quick.
 	Ours func(common.Hash) bool
+	// Given knows the calls that lifeboat gave to a relay to send, by the Safe that is called and the digest of the calldata; otherwise as Ours.
+	Given func(safe common.Address, input common.Hash) bool
 
 	Clock lifeboat.Clock
 	Log   *slog.Logger

@@ -77,7 +77,8 @@ type hearing struct {
 type pool struct {
 	clock  lifeboat.Clock
 	settle time.Duration
-	ours   func(common.Hash) bool // a transaction that lifeboat signed
+	ours   func(common.Hash) bool                            // a transaction that lifeboat signed
+	given  func(safe common.Address, input common.Hash) bool // a call that a relay is to send for it
 
 	calls, acts, sends map[common.Address][]*queue // :: who is called, what Safe is asked to act, who sends → whose series count it
 
@@ -94,10 +95,13 @@ type pool struct {
 
 // watchPool prepares what is counted; nil when the plan asks for none of it.
 func (s *Source) watchPool() *pool {
-	p := &pool{clock: s.Clock, settle: settleUsual, ours: s.Ours, calls: map[common.Address][]*queue{}, acts: map[common.Address][]*queue{}, sends: map[common.Address][]*queue{},
+	p := &pool{clock: s.Clock, settle: settleUsual, ours: s.Ours, given: s.Given, calls: map[common.Address][]*queue{}, acts: map[common.Address][]*queue{}, sends: map[common.Address][]*queue{},
 		kept: map[turn]*waiter{}, heard: map[string]*hearing{}, round: 1, told: map[lifeboat.Series]lifeboat.Reading{}}
 	if p.ours == nil {
 		p.ours = func(common.Hash) bool { return false }
+	}
+	if p.given == nil {
+		p.given = func(common.Address, common.Hash) bool { return false }
 	}
 	for _, c := range s.Contracts {
 		if q := s.queue(p, c.Name, "%d of the transactions that wait to be mined call it, as far as nodes are heard"); q != nil {
@@ -202,7 +206,8 @@ func (p *pool) Waits(node string, tx chain.Waiting) {
 }
 
 // concerns are the queues of a transaction: of whom it calls, of the Safe that it asks to act, and of who sends it. What lifeboat signed
-// itself concerns no account. It is known by its hash: whoever has stolen a key that pays for gas makes others.
+// itself concerns no account. It is known by its hash: whoever has stolen a key that pays for gas makes others. What a relay signs for it
+// is known by what it calls, to the last byte: the Safe does it once, whoever sends it. But who uses an account's key for that concerns it.
 func (p *pool) concerns(tx chain.Waiting) (called, asked, sent []*queue) {
 	called, sent = p.calls[tx.To], p.sends[tx.From]
 	if slices.Contains(acting, tx.Asks) {
@@ -210,6 +215,9 @@ func (p *pool) concerns(tx chain.Waiting) (called, asked, sent []*queue) {
 	}
 	if len(asked)+len(sent) > 0 && p.ours(tx.Hash) {
 		return called, nil, nil
+	}
+	if len(asked) > 0 && p.given(tx.To, tx.Input) {
+		asked = nil
 	}
 	return called, asked, sent
 }

@@ -1,6 +1,8 @@
 package evm
 
 import (
+	"bytes"
+	"crypto/ecdsa"
 	"fmt"
 	"math/big"
 	"strings"
@@ -31,6 +33,8 @@ func TestWhatWaitsOfAccounts(t *testing.T) {
 		return chain.Waiting{Hash: common.Hash{sender[0], byte(nonce), to[0], version}, From: sender, To: to, Nonce: nonce, Asks: asks}
 	}
 	none := [4]byte{}
+	calls := func(input common.Hash, tx chain.Waiting) chain.Waiting { tx.Input = input; return tx }
+	prepared := common.Hash{0xca} // what a relay was given of the Safe
 	cases := []struct {
 		name            string
 		all             []chain.Waiting
@@ -55,11 +59,20 @@ func TestWhatWaitsOfAccounts(t *testing.T) {
 		{"lifeboat takes the place of somebody with its key", []chain.Waiting{from(relayer, 0, stranger, none, 0), from(relayer, 0, vault, execute, mine)}, 0, 0, 0},
 		{"lifeboat and somebody with its key", []chain.Waiting{from(relayer, 0, vault, execute, mine), from(relayer, 1, stranger, none, 0)}, 0, 1, 0},
 		{"somebody forwards what lifeboat would send", []chain.Waiting{from(relayer, 0, vault, execute, mine), from(stranger, 0, vault, execute, 0)}, 0, 1, 0},
+		{"a relay sends what lifeboat gave it", []chain.Waiting{calls(prepared, from(stranger, 0, vault, execute, 0))}, 0, 0, 0},
+		{"a relay sends something else", []chain.Waiting{calls(common.Hash{0xcb}, from(stranger, 0, vault, execute, 0))}, 0, 1, 0},
+		{"a relay sends it twice, and somebody something else", []chain.Waiting{calls(prepared, from(stranger, 0, vault, execute, 0)),
+			calls(prepared, from(stranger, 1, vault, execute, 0)), calls(common.Hash{0xcb}, from(stranger, 2, vault, execute, 0))}, 0, 1, 0},
+		{"a relay replaces it by something else", []chain.Waiting{calls(prepared, from(stranger, 0, vault, execute, 0)), calls(common.Hash{0xcb}, from(stranger, 0, vault, execute, 1))}, 0, 1, 0},
+		{"somebody asks another contract for what a relay was given", []chain.Waiting{calls(prepared, from(stranger, 0, lend, execute, 0))}, 0, 0, 1},
+		{"the wallet's key sends what a relay was given", []chain.Waiting{calls(prepared, from(wallet, 0, vault, execute, 0))}, 1, 0, 0},
+		{"somebody with the relayer's key sends what a relay was given", []chain.Waiting{calls(prepared, from(relayer, 0, vault, execute, 0))}, 0, 1, 0},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			p, clock := loaded(t, ownPlan), &standing{now: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)}
-			s := New(Config{Name: "Ethereum", Feeds: Feeds(p, "Ethereum"), Watched: Of(p, "Ethereum"), Clock: clock, Ours: func(h common.Hash) bool { return h[3] == mine }})
+			s := New(Config{Name: "Ethereum", Feeds: Feeds(p, "Ethereum"), Watched: Of(p, "Ethereum"), Clock: clock, Ours: func(h common.Hash) bool { return h[3] == mine },
+				Given: func(safe common.Address, input common.Hash) bool { return safe == vault && input == prepared }})
 			s.pool.Listening("node", true)
 			clock.now = clock.now.Add(settleUsual)
 			for _, tx := range c.all {
@@ -115,6 +128,35 @@ func TestOwnPoolOverWebSockets(t *testing.T) {
 	w.value("pending.me", 0)
 	fake.Mine()
 	w.value("pending.vault", 0)
+}
+
+// TestWhatARelaySendsOverWebSockets is known on the small chain by what it calls, to the last byte of the signatures.
+func TestWhatARelaySendsOverWebSockets(t *testing.T) {
+	fake := chaintest.New(1)
+	node := chaintest.Serve(t, fake)
+	keys := make([]*ecdsa.PrivateKey, 3)
+	for i := range keys {
+		var err error
+		if keys[i], err = crypto.ToECDSA(crypto.Keccak256(fmt.Appendf(nil, "sender %d for tests alone", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := strings.Replace(ownPlan, wallet.Hex(), crypto.PubkeyToAddress(keys[0].PublicKey).Hex(), 1)
+	prepared := append(execute[:], bytes.Repeat([]byte{0xa5}, 10_000)...)
+	w := run(t, loaded(t, text), socketOf(t, node.Socket(), big.NewInt(1)), nil, func(c *Config) {
+		c.Given = func(safe common.Address, input common.Hash) bool {
+			return safe == vault && input == crypto.Keccak256Hash(prepared)
+		}
+	})
+	wait(t, func() bool { return heardAny(w.source.pool) })
+	fake.Add(asking(t, keys[1], big.NewInt(1), 0, vault, prepared, 2))
+	fake.Add(asking(t, keys[0], big.NewInt(1), 0, lend, nil, 2)) // heard after it
+	w.value("pending.me", 1)
+	w.value("pending.vault", 0)
+	other := bytes.Clone(prepared)
+	other[len(other)-1]++
+	fake.Add(asking(t, keys[2], big.NewInt(1), 0, vault, other, 2))
+	w.value("pending.vault", 1)
 }
 
 // TestRealOwnPool is the same with real nodes and a real Safe: a wallet that signs, a stranger whose call of the Safe would fail, and a
