@@ -16,6 +16,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
 
 	"lifeboat"
 	"lifeboat/act/exit"
@@ -160,6 +161,14 @@ func TestThroughARelay(t *testing.T) {
 		e := m.ends(m.start(t.Context(), p, m.signed(p, 2)), p, "given to the relay 127.0.0.1, which pays the gas", "the relay has taken it")
 		if facts := e.Receipt("exit-1", p).Facts; e.Found.Ours || facts["relay"] != "127.0.0.1" || facts["fee"] != "" || o.times() != 1 {
 			t.Errorf("asked %d times: %v", o.times(), facts)
+		}
+		tx, _, err := bed.Client.TransactionByHash(t.Context(), e.Found.Tx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.reopen(time.Minute, o.url)
+		if !m.desk.Given(*tx.To(), crypto.Keccak256Hash(tx.Data())) || m.desk.Signed(tx.Hash()) {
+			t.Error("after a restart the call that is in the block is not known, or the relay's transaction is taken for one of our key")
 		}
 	})
 }
