@@ -100,6 +100,7 @@ func TestOutBeforeTheDoorIsShut(t *testing.T) {
 	w.agree(d, asked.Questions[0])
 	w.until(d, "the end of the run", func(s api.Status) bool { return len(s.Runs) == 0 })
 	if got := bed.Balance(weth, w.safe.Address); got.Cmp(testbed.Ether(10)) < 0 {
+		w.story()
 		t.Errorf("the Safe has %s WETH", got)
 	}
 	if left := look(); left.Cmp(step) <= 0 {

@@ -118,6 +118,14 @@ func (w *treasury) until(d *app.Daemon, what string, is func(api.Status) bool) a
 			next = time.Now().Add(w.every)
 		}
 	}
+	w.story()
+	w.t.Fatalf("never came: %s", what)
+	return api.Status{}
+}
+
+// story logs what the daemon decided and did, for whoever reads why a test failed.
+func (w *treasury) story() {
+	w.t.Helper()
 	for at, e := range journalOf(w.t, w.data) {
 		switch e := e.(type) {
 		case lifeboat.Receipt:
@@ -126,8 +134,6 @@ func (w *treasury) until(d *app.Daemon, what string, is func(api.Status) bool) a
 			w.t.Logf("%s %+v", at.Format(time.TimeOnly), e)
 		}
 	}
-	w.t.Fatalf("never came: %s", what)
-	return api.Status{}
 }
 
 // signs a question as the owner's wallet would, over the typed data that the API gives for it.
