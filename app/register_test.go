@@ -261,15 +261,15 @@ func (r *register) aLiarChangesNothing() {
 		lies.Add(1)
 		return bytes.ReplaceAll(result, balance, bytes.Repeat([]byte("0"), 64))
 	}})
+	r.lines[0].Set(testbed.Fault{Refuse: 503}) // so that it is asked, though two others answer faster
+	r.comes("a lie", func() bool { return lies.Load() > 0 })
+	r.lines[0].Set(testbed.Fault{})
 	for range 6 {
 		r.minute()
 	}
 	r.comes("a statement in spite of the liar", func() bool { return r.ledger().Statements["vault"].At.After(stated.Add(6 * time.Minute)) })
 	if now := len(r.told("vault")) + len(r.told("loan")); now != told || r.restated("vault") != vault || r.restated("loan") != loan {
 		r.t.Errorf("a liar moved the book: %d messages, %d and %d restatements", now-told, r.restated("vault")-vault, r.restated("loan")-loan)
-	}
-	if lies.Load() == 0 {
-		r.t.Error("the liar was not asked")
 	}
 	r.lines[1].Set(testbed.Fault{})
 }
