@@ -8,16 +8,17 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"lifeboat"
+	"lifeboat/chain"
 	"lifeboat/plan"
 )
 
-// moved is what the transaction of an exit changed of the accounts on its chain, as those who say what the accounts hold see it: what
-// is said of the act and what is said of the account are measured alike.
-func (e *Exits) moved(ctx context.Context, o plan.ExitOrder, mined *types.Receipt) (all []lifeboat.Move, err error) {
+// moved is what a transaction of an exit changed of the accounts on its chain, as those who say what the accounts hold see it: what
+// is said of the act and what is said of the account are measured alike. One that was reverted has changed nothing but what its sender has.
+func (e *Exits) moved(ctx context.Context, o plan.ExitOrder, mined *chain.Receipt) (all []lifeboat.Move, err error) {
 	c := e.chains[o.Chain]
 	for _, a := range e.plan.AccountsOnChains() {
 		at := common.HexToAddress(a.Address)
-		if c == nil || a.Chain != o.Chain || at != common.HexToAddress(o.Wallet) && at != common.HexToAddress(o.Receiver) && !mentions(mined, at) {
+		if c == nil || a.Chain != o.Chain || at != mined.From && (mined.Status != types.ReceiptStatusSuccessful || !concerns(o, mined, at)) {
 			continue
 		}
 		source, err := evmSource(e.plan, a, c)
@@ -33,8 +34,9 @@ func (e *Exits) moved(ctx context.Context, o plan.ExitOrder, mined *types.Receip
 	return all, nil
 }
 
-// mentions reports that a log of a transaction is of an address or names it.
-func mentions(mined *types.Receipt, address common.Address) bool {
+// concerns reports that an exit is from an address or to it, or that a log of its transaction is of the address or names it.
+func concerns(o plan.ExitOrder, mined *chain.Receipt, address common.Address) bool {
 	topic := common.BytesToHash(address[:])
-	return slices.ContainsFunc(mined.Logs, func(l *types.Log) bool { return l.Address == address || slices.Contains(l.Topics, topic) })
+	return address == common.HexToAddress(o.Wallet) || address == common.HexToAddress(o.Receiver) ||
+		slices.ContainsFunc(mined.Logs, func(l *types.Log) bool { return l.Address == address || slices.Contains(l.Topics, topic) })
 }

@@ -2,10 +2,13 @@ package app_test
 
 import (
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/shopspring/decimal"
 
 	"lifeboat"
 	"lifeboat/serve/api"
@@ -76,5 +79,39 @@ func (r *register) movedBoth() {
 	}
 	if len(accounts) != 4 {
 		r.t.Errorf("the exit says that it moved %v", accounts)
+	}
+}
+
+// What the exit costs the key that pays for it is lifeboat's doing as well, with what a rollup takes beside the gas, and is told to nobody.
+func TestOwnGasIsNoTheft(t *testing.T) {
+	t.Parallel()
+	o := testbed.NewOptimism(t)
+	w := newTreasury(t, o.Bed, true)
+	o.Act(o.Whale(), testbed.Call{To: w.safe.Address, Value: testbed.Ether(1)}) // anvil has the Safe pay for what is simulated in its name
+	r := &register{treasury: w, clock: newWatchClock(time.Now().UTC())}
+	w.tick = func() { r.Forward(2 * time.Second); r.clock.move(2 * time.Second) }
+	w.write(strings.NewReplacer("quorum: 2, ", "", "  - {name: bank, kind: bank}", `  - {name: bank, kind: bank}
+  - {name: fuel, kind: wallet, chain: Testnet, address: "RELAYER"}`, "holdings:", `holdings:
+  - {symbol: ETH, account: fuel, quantity: 100000, class: crypto, price: 2000}`).Replace(registerPlan), "NODES", fmt.Sprintf("%q", o.Line.WS))
+	o.Take(big.NewInt(20e9), 5_000_000, 7e12)
+	d, stop := running(t, r.clock, w.dir, w.data)
+	defer stop()
+	r.d = d
+	r.comes("the quantities of the chain", func() bool { return r.near("loan", "WETH", "10") && r.holds("vault", "USDC").String() == "12500" })
+	r.comes("that the rest is told", func() bool { return len(r.told("loan")) == 1 })
+	taken := o.Taken()
+	r.aave.PriceTo(r.aave.WETH, 1500)
+	r.comes("the owners' question", func() bool {
+		return slices.ContainsFunc(r.d.Status().Questions, func(q api.Question) bool { return q.Proposal != nil })
+	})
+	r.agree(r.d, r.d.Status().Questions[0])
+	r.until(r.d, "the end of the run", func(s api.Status) bool { return len(s.Runs) == 0 })
+	r.comes("the book after the exit", func() bool { return r.holds("fuel", "ETH").LessThan(decimal.NewFromInt(100000)) })
+	for range 12 {
+		r.minute()
+		time.Sleep(100 * time.Millisecond) // as above
+	}
+	if told := r.told("fuel"); len(told) > 0 || o.Taken().Cmp(taken) <= 0 {
+		t.Errorf("of what the exit cost was told %+v", told)
 	}
 }

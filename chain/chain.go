@@ -87,7 +87,7 @@ type Sender interface {
 	// Pending is the next nonce of an address when what waits in the pools is counted; the highest that any node says.
 	Pending(ctx context.Context, address common.Address) (uint64, error)
 	// Receipt of a transaction in a block that the quorum knows; [ErrNotMined] while there is none.
-	Receipt(ctx context.Context, hash common.Hash) (*types.Receipt, error)
+	Receipt(ctx context.Context, hash common.Hash) (*Receipt, error)
 	// Logs between two blocks, both counted, in the order in which they happened.
 	Logs(ctx context.Context, from, to uint64, filter Filter) ([]types.Log, error)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -365,61 +364,4 @@ func (c *Chain) Pending(ctx context.Context, address common.Address) (uint64, er
 		highest = max(highest, v.answer)
 	}
 	return highest, nil
-}
-
-// Receipt of a transaction, as the quorum says it alike, block and all.
-func (c *Chain) Receipt(ctx context.Context, hash common.Hash) (*types.Receipt, error) {
-	b := ballot[*types.Receipt]{
-		step: "read a receipt",
-		need: c.quorum,
-		ask: func(ctx context.Context, n *node) (*types.Receipt, string, error) {
-			r, err := n.receipt(ctx, hash)
-			return r, receiptKey(r), err
-		},
-		tell: func(mine, other *types.Receipt) string {
-			if mine == nil {
-				return "in no block"
-			}
-			return fmt.Sprintf("in block %s, status %d", mine.BlockNumber, mine.Status)
-		},
-	}
-	receipt, err := agree(ctx, c, b)
-	if d, ok := errors.AsType[*Disagreement](err); ok && len(d.Said) == 2 && slices.ContainsFunc(d.Said, func(s Saying) bool { return s.What == "in no block" }) {
-		return nil, ErrNotMined // some have it and some not yet
-	}
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("read a receipt on %s: %w", c.network.Name, err)
-	case receipt == nil:
-		return nil, ErrNotMined
-	}
-	return receipt, nil
-}
-
-// receipt of one node, nil for none. A node that still indexes does not know yet.
-func (n *node) receipt(ctx context.Context, hash common.Hash) (*types.Receipt, error) {
-	var r *types.Receipt
-	err := n.one(ctx, &r, "eth_getTransactionReceipt", hash)
-	switch {
-	case err != nil && strings.Contains(err.Error(), "indexing is in progress"):
-		return nil, nil
-	case err != nil || r == nil:
-		return nil, err
-	case r.TxHash != hash || r.BlockNumber == nil:
-		return nil, &fault{host: n.host, step: "eth_getTransactionReceipt", message: "it tells of another transaction"}
-	}
-	return r, nil
-}
-
-func receiptKey(r *types.Receipt) string {
-	if r == nil {
-		return "none"
-	}
-	logs := make([]types.Log, len(r.Logs))
-	for i, l := range r.Logs {
-		if l != nil {
-			logs[i] = *l
-		}
-	}
-	return fmt.Sprintf("%s %s %d %d %d %s %s %x", r.BlockHash, r.BlockNumber, r.TransactionIndex, r.Status, r.GasUsed, r.EffectiveGasPrice, r.ContractAddress, sha256.Sum256([]byte(logsKey(&header{}, logs))))
 }

@@ -3,6 +3,7 @@ package chain_test
 import (
 	"bytes"
 	"crypto/ecdsa"
+	"encoding/json"
 	"errors"
 	"math/big"
 	"strings"
@@ -232,5 +233,37 @@ func TestRevert(t *testing.T) {
 		if got := chain.Revert(hexutil.MustDecode(test.data)); got != test.want {
 			t.Errorf("%.40s: %q, want %q", test.data, got, test.want)
 		}
+	}
+}
+
+// TestATollIsAgreedOn: a node that says alone what was taken beside the gas is not believed, and where no quorum says it alike nobody says it.
+func TestATollIsAgreedOn(t *testing.T) {
+	world := chaintest.New(1)
+	tx := signed(t, 0)
+	world.Add(tx)
+	mined := world.Mine()
+	text, err := json.Marshal(mined.Receipts[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	dear := lying("eth_getTransactionReceipt", json.RawMessage(strings.Replace(string(text), "{", `{"l1Fee":"0xde0b6b3a7640000",`, 1)))
+	c, all := nodes(t, world, 3)
+	for place := range 3 {
+		all[place].Misbehave(dear)
+		if r, err := c.Receipt(t.Context(), tx.Hash()); err != nil || r.Toll.Sign() != 0 {
+			t.Errorf("node %d lies: %+v, %v", place, r, err)
+		}
+		all[place].Misbehave(chaintest.Faults{})
+	}
+	for _, n := range all {
+		n.Misbehave(dear)
+	}
+	if r, err := c.Receipt(t.Context(), tx.Hash()); err != nil || r.Toll.String() != "1000000000000000000" {
+		t.Errorf("when all say so: %+v, %v", r, err)
+	}
+	all[0].Misbehave(chaintest.Faults{})
+	all[1].Misbehave(chaintest.Faults{Down: true})
+	if _, err := c.Receipt(t.Context(), tx.Hash()); !errors.Is(err, chain.ErrDisagree) || !strings.Contains(err.Error(), "a toll of 1000000000000000000 wei") {
+		t.Errorf("when two say different things: %v", err)
 	}
 }

@@ -47,6 +47,7 @@ func (a *anvil) run(port string) {
 	a.b.t.Helper()
 	a.cmd = exec.Command(anvilBinary(), "--host", "127.0.0.1", "--port", port, "--chain-id", strconv.Itoa(a.b.number), "--accounts", "1",
 		"--disable-code-size-limit", "--state", a.state)
+	a.cmd.Args = append(a.cmd.Args, a.b.flags...)
 	if a.held {
 		a.cmd.Args = append(a.cmd.Args, "--no-mining")
 	}

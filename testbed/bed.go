@@ -41,7 +41,8 @@ type Bed struct {
 	Accounts []Account
 
 	t      testing.TB
-	number int // of the chain, on anvil
+	number int      // of the chain, on anvil
+	flags  []string // more of them for anvil
 	chain  chain
 	clock  lifeboat.Clock
 	feeCap *big.Int            // what the bed's own transactions pay for a unit of gas at most, in wei
@@ -81,10 +82,10 @@ func Start(t testing.TB, n Node) *Bed {
 }
 
 // start a node whose chain has a number; the simulated one has its own.
-func start(t testing.TB, n Node, number int) *Bed {
+func start(t testing.TB, n Node, number int, flags ...string) *Bed {
 	t.Helper()
 	Needed(t)
-	b := &Bed{Node: n, number: number, t: t, clock: lifeboat.WallClock{}, shared: map[string]Contract{}}
+	b := &Bed{Node: n, number: number, flags: flags, t: t, clock: lifeboat.WallClock{}, shared: map[string]Contract{}}
 	for i := range 10 {
 		key, err := crypto.ToECDSA(crypto.Keccak256(fmt.Appendf(nil, "lifeboat test key %d", i)))
 		b.must("make an account", err)

@@ -50,12 +50,21 @@ func (a *Audit) begin(i lifeboat.Intent) {
 		one.name += " of run " + i.Run
 	}
 	if exits {
-		one.touches = a.at(spec.Chain, spec.Wallet, spec.Receiver)
+		one.touches = a.at(spec.Chain, append(a.payers(spec.Account), spec.Wallet, spec.Receiver)...)
 		if spec.Beyond != nil {
 			one.touches = append(one.touches, a.at(spec.Beyond.Chain, spec.Receiver)...)
 		}
 	}
 	a.acts[i.Key] = one
+}
+
+// payers are the addresses of those whose keys may pay for an exit of an account.
+func (a *Audit) payers(account string) (addresses []string) {
+	of, _ := a.plan.Account(account)
+	for _, key := range of.Payers() {
+		addresses = append(addresses, key.Address)
+	}
+	return addresses
 }
 
 // at are the accounts that lie at addresses of a chain.

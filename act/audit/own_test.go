@@ -33,6 +33,7 @@ type entry struct {
 const (
 	vaultAt = "0x00000000000000000000000000000000000000aA"
 	coldAt  = "0x00000000000000000000000000000000000000bb"
+	fuelAt  = "0x00000000000000000000000000000000000000Cc" // of the key that pays for the exits of the vault
 )
 
 func treasury() *plan.Plan {
@@ -40,16 +41,17 @@ func treasury() *plan.Plan {
 		return plan.Holding{Account: account, Symbol: symbol, Token: "0x01"}
 	}
 	return &plan.Plan{People: []plan.Person{{Name: "Alex", Role: "owner"}},
-		Accounts: []plan.Account{{Name: "vault", Chain: "Testnet", Address: vaultAt}, {Name: "loan", Chain: "Testnet", Address: strings.ToLower(vaultAt)},
-			{Name: "cold", Chain: "Testnet", Address: coldAt}, {Name: "beyond", Chain: "Rollup", Address: coldAt}, {Name: "exchange"}, {Name: "pool", Chain: "Testnet", Address: vaultAt}},
-		Holdings: []plan.Holding{held("vault", "USDC"), held("vault", "WETH"), held("loan", "WETH"), held("loan", "USDC"), held("cold", "USDC"), held("beyond", "USDC"), held("pool", "WETH")}}
+		Accounts: []plan.Account{{Name: "vault", Chain: "Testnet", Address: vaultAt, Safe: &plan.Safe{Relayer: &plan.SigningKey{Address: fuelAt}}}, {Name: "loan", Chain: "Testnet", Address: strings.ToLower(vaultAt)},
+			{Name: "cold", Chain: "Testnet", Address: coldAt}, {Name: "beyond", Chain: "Rollup", Address: coldAt}, {Name: "exchange"}, {Name: "pool", Chain: "Testnet", Address: vaultAt},
+			{Name: "fuel", Chain: "Testnet", Address: strings.ToLower(fuelAt)}},
+		Holdings: []plan.Holding{held("vault", "USDC"), held("vault", "WETH"), held("loan", "WETH"), held("loan", "USDC"), held("cold", "USDC"), held("beyond", "USDC"), held("pool", "WETH"), held("fuel", "ETH")}}
 }
 
 func newDesk(t testing.TB, positions ...lifeboat.Position) *desk {
 	d := &desk{t: t, at: noon, height: 100}
 	d.open()
 	d.apply(lifeboat.PlanLoaded{Positions: positions, Venues: map[string]string{"exchange": "binance"},
-		Chains: map[string]string{"vault": "Testnet", "loan": "Testnet", "cold": "Testnet", "beyond": "Rollup", "pool": "Testnet"}})
+		Chains: map[string]string{"vault": "Testnet", "loan": "Testnet", "cold": "Testnet", "beyond": "Rollup", "pool": "Testnet", "fuel": "Testnet"}})
 	return d
 }
 
@@ -220,6 +222,26 @@ func TestOwnExitInAnyOrder(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// What an exit costs has gone from the key that pays before its receipt says so, and nobody is told; what went beside it is told.
+func TestWhatAnExitCosts(t *testing.T) {
+	for _, c := range []struct {
+		left string
+		told [][]string
+	}{{"0.996", nil}, {"0.9", [][]string{{"2 ", "0.096 ETH went"}}}} {
+		d := newDesk(t, position("fuel", "ETH", "1"))
+		d.exits("k", vaultAt, "")
+		d.says("fuel", 106, "ETH "+c.left)
+		d.minutes(2)
+		d.says("fuel", 108, "ETH "+c.left)
+		d.minutes(2)
+		d.hears("before the receipt")
+		d.ends("k", lifeboat.NotPerformed, "fuel ETH -0.001 @104", "fuel ETH -0.003 @106") // reverted, and once more
+		d.minutes(10)
+		d.hears("after it", c.told...)
+		d.holds("fuel", "ETH", c.left)
 	}
 }
 

@@ -212,6 +212,9 @@ func (e *Ending) facts(p Prepared) map[string]string {
 			if f.Price != "" {
 				facts["fee"] = f.fee().String()
 			}
+			if f.Toll != nil {
+				facts["toll"] = f.Toll.String()
+			}
 		}
 		if f.Lost != nil {
 			facts["fee_lost"] = f.Lost.String()

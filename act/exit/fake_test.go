@@ -30,7 +30,8 @@ type world struct {
 	pool   map[common.Hash]*types.Transaction
 	known  map[common.Hash]*types.Transaction // every transaction that any node ever had
 	base   *big.Int
-	needs  uint64 // gas that an execution takes when it is mined
+	needs  uint64   // gas that an execution takes when it is mined
+	toll   *big.Int // what each transaction pays beside its gas; nil for nothing
 	forks  int
 	quiet  bool           // no blocks come
 	poor   bool           // nobody has ether
@@ -44,7 +45,7 @@ type world struct {
 type mined struct {
 	chain.Block
 	txs      []*types.Transaction
-	receipts []*types.Receipt
+	receipts []*chain.Receipt
 	state    state
 }
 
@@ -152,7 +153,8 @@ func ordered(txs map[common.Hash]*types.Transaction) []*types.Transaction {
 
 func (w *world) execute(b *mined, from common.Address, tx *types.Transaction) {
 	b.state.nonces[from]++
-	r := &types.Receipt{TxHash: tx.Hash(), BlockHash: b.Hash, BlockNumber: new(big.Int).SetUint64(b.Number), EffectiveGasPrice: w.base, GasUsed: min(w.needs, tx.Gas())}
+	r := &chain.Receipt{Receipt: types.Receipt{TxHash: tx.Hash(), BlockHash: b.Hash, BlockNumber: new(big.Int).SetUint64(b.Number), EffectiveGasPrice: w.base,
+		GasUsed: min(w.needs, tx.Gas())}, From: from, Toll: w.toll}
 	if tx.Gas() >= w.needs && call(&b.state, *tx.To(), tx.Data()) == nil {
 		r.Status = types.ReceiptStatusSuccessful
 		if *tx.To() == safeAddress {
@@ -353,7 +355,7 @@ func (w *world) Pending(_ context.Context, address common.Address) (uint64, erro
 	return next, nil
 }
 
-func (w *world) Receipt(_ context.Context, hash common.Hash) (*types.Receipt, error) {
+func (w *world) Receipt(_ context.Context, hash common.Hash) (*chain.Receipt, error) {
 	if err := w.asked("receipt"); err != nil {
 		return nil, err
 	}

@@ -123,17 +123,20 @@ func (s *sending) receipt(ctx context.Context, mined uint64) (*found, error) {
 			f.How = s.verdict(r.Logs)
 		}
 		if f.How != reverted || out.Nonce == s.last().Nonce {
-			s.tell("%s in block %d, %d gas at %s", f.How, f.Block, f.Gas, gwei(r.EffectiveGasPrice))
+			s.tell("%s in block %d, %d gas at %s%s", f.How, f.Block, f.Gas, gwei(r.EffectiveGasPrice), s.beneath(f.Toll))
 			return f, nil
 		}
 	}
 	return nil, nil
 }
 
-func foundIn(r *types.Receipt) *found {
+func foundIn(r *chain.Receipt) *found {
 	f := &found{How: executed, Tx: r.TxHash, Block: r.BlockNumber.Uint64(), Hash: r.BlockHash, Ours: true, Gas: r.GasUsed}
 	if r.EffectiveGasPrice != nil {
 		f.Price = r.EffectiveGasPrice.String()
+	}
+	if r.Toll != nil && r.Toll.Sign() > 0 {
+		f.Toll = r.Toll
 	}
 	if r.Status != types.ReceiptStatusSuccessful {
 		f.How = reverted

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -23,10 +24,26 @@ const movedMax = time.Minute
 // broken a promise and has moved something all the same.
 func (e *Ending) executed() bool { return e != nil && e.Found != nil && e.Found.How == executed }
 
-// moved adds to a receipt what the exit's transaction did to the accounts of the plan. Where that cannot be read the receipt says so,
-// and what differs there will be told to the owner as anybody's doing.
-func (w *Worker) moved(ctx context.Context, d *Desk, o plan.ExitOrder, r lifeboat.Receipt, tx common.Hash, progress task.Progress) lifeboat.Receipt {
-	if w.Moved == nil {
+// transactions of an exit that may have moved something: the one that carried it out, and all that our key sent, since what comes to nothing
+// in a block is paid for as well.
+func (e *Ending) transactions() (all []common.Hash) {
+	if e.executed() {
+		all = append(all, e.Found.Tx)
+	}
+	if e != nil && e.note != nil {
+		for _, s := range e.note.Sent {
+			if hash := s.tx.Hash(); !slices.Contains(all, hash) {
+				all = append(all, hash)
+			}
+		}
+	}
+	return all
+}
+
+// moved adds to a receipt what the exit's transactions did to the accounts of the plan, that of the key that paid among them. Where that
+// cannot be read the receipt says so, and what differs there will be told to the owner as anybody's doing.
+func (w *Worker) moved(ctx context.Context, d *Desk, o plan.ExitOrder, r lifeboat.Receipt, e *Ending, progress task.Progress) lifeboat.Receipt {
+	if w.Moved == nil || len(e.transactions()) == 0 {
 		return r
 	}
 	if kept := lifeboat.MovesOf(progress.Facts); kept != nil { // by an earlier start, when the block was new
@@ -34,7 +51,7 @@ func (w *Worker) moved(ctx context.Context, d *Desk, o plan.ExitOrder, r lifeboa
 		return r
 	}
 	for until := d.Clock.Now().Add(movedMax); ; {
-		moves, err := w.moves(ctx, d, o, tx)
+		moves, err := w.moves(ctx, d, o, e)
 		if err == nil {
 			r.Facts = lifeboat.WithMoves(r.Facts, moves)
 			return r
@@ -47,12 +64,22 @@ func (w *Worker) moved(ctx context.Context, d *Desk, o plan.ExitOrder, r lifeboa
 	}
 }
 
-func (w *Worker) moves(ctx context.Context, d *Desk, o plan.ExitOrder, tx common.Hash) ([]lifeboat.Move, error) {
-	mined, err := d.Chain.Receipt(ctx, tx)
-	if err != nil {
-		return nil, err
+func (w *Worker) moves(ctx context.Context, d *Desk, o plan.ExitOrder, e *Ending) (all []lifeboat.Move, err error) {
+	for _, tx := range e.transactions() {
+		mined, err := d.Chain.Receipt(ctx, tx)
+		if errors.Is(err, chain.ErrNotMined) && !(e.executed() && tx == e.Found.Tx) {
+			continue // another took its place
+		}
+		if err != nil {
+			return nil, err
+		}
+		moves, err := w.Moved(ctx, o, mined)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, moves...)
 	}
-	return w.Moved(ctx, o, mined)
+	return all, nil
 }
 
 // arrived is what came over a bridge, in the block at which it was seen to have come: it lies in that one or in one before it.

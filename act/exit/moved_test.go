@@ -12,7 +12,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/shopspring/decimal"
 
@@ -45,7 +44,7 @@ func TestMovesOverABridge(t *testing.T) {
 	}
 	read := 0
 	w := s.worker()
-	w.Moved = func(_ context.Context, _ plan.ExitOrder, mined *types.Receipt) ([]lifeboat.Move, error) {
+	w.Moved = func(_ context.Context, _ plan.ExitOrder, mined *chain.Receipt) ([]lifeboat.Move, error) {
 		if read++; read == 1 {
 			return nil, chain.ErrUnreachable
 		}
@@ -98,7 +97,7 @@ func TestMovesThatCannotBeRead(t *testing.T) {
 	m.open(exit.Policy{})
 	w := m.worker()
 	found := m.do(w, "exit-plan", m.ordered("owners"))
-	w.Moved = func(context.Context, plan.ExitOrder, *types.Receipt) ([]lifeboat.Move, error) {
+	w.Moved = func(context.Context, plan.ExitOrder, *chain.Receipt) ([]lifeboat.Move, error) {
 		return nil, errors.New("the state of block 7 is gone")
 	}
 	m.blocks()

@@ -31,18 +31,23 @@ type found struct {
 	Ours  bool        `json:"ours"` // we sent it, rather than somebody else who had the signatures
 	Gas   uint64      `json:"gas,omitempty"`
 	Price string      `json:"price,omitempty"` // wei per gas, in digits
+	Toll  *big.Int    `json:"toll,omitempty"`  // wei that a rollup took beside the gas; nil for none
 	Lost  *big.Int    `json:"lost,omitempty"`  // wei that what we sent beside it paid for nothing
 
 	SeenAt time.Time `json:"seen_at,omitzero"` // when it was first seen in a block
 }
 
-// fee is what it paid for its gas, in wei; 0 when that is not known.
+// fee is what it paid in all, in wei; 0 when that is not known.
 func (f *found) fee() *big.Int {
 	price, ok := new(big.Int).SetString(f.Price, 10)
 	if !ok {
 		return new(big.Int)
 	}
-	return price.Mul(price, new(big.Int).SetUint64(f.Gas))
+	fee := price.Mul(price, new(big.Int).SetUint64(f.Gas))
+	if f.Toll != nil {
+		fee.Add(fee, f.Toll)
+	}
+	return fee
 }
 
 type how string

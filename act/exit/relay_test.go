@@ -278,14 +278,25 @@ func TestFaultyRelays(t *testing.T) {
 // TestBothSend has the relay come in before our key's transaction, which then does nothing: what that cost is said.
 func TestBothSend(t *testing.T) {
 	tr := newTrial(t, true)
+	tr.toll = big.NewInt(7e14)
 	s := tr.through(&standIn{})
 	s.fault = func(func() (int, string), string) (int, string, error) {
 		return 200, `{"jsonrpc":"2.0","id":1,"result":"0x0e67"}`, nil // and it waits
 	}
 	tr.desk.carryUntil(tr, "", func() { s.carry(tr.job.Data); tr.mine() }) // until our key sends
 	n := tr.run(true, "did not bring it to the chain", "what our key sent beside it came second and did nothing, and its gas is lost: 0.00")
-	if lost := n.End.facts(Prepared{})["fee_lost"]; lost == "" || lost == "0" {
-		t.Errorf("%s wei are lost", lost)
+	late, err := tr.world.Receipt(t.Context(), n.Sent[0].tx.Hash())
+	if err != nil {
+		t.Fatal(err)
+	}
+	gas := new(big.Int).Mul(late.EffectiveGasPrice, new(big.Int).SetUint64(late.GasUsed))
+	if lost := n.End.facts(Prepared{})["fee_lost"]; lost != gas.Add(gas, tr.toll).String() {
+		t.Errorf("%s wei are lost, not %s with the toll", lost, gas)
+	}
+	e := *n.End
+	e.note = n
+	if both := e.transactions(); len(both) != 2 || both[0] != n.End.Found.Tx || both[1] != late.TxHash {
+		t.Errorf("what was moved is read in %v, and ours is %s", both, late.TxHash)
 	}
 }
 

@@ -54,6 +54,14 @@ func tollOf(answers []chain.Answer) *big.Int {
 	return takes.Lsh(takes.Add(takes, said(2)), 1)
 }
 
+// beneath says what a mined transaction paid beside its gas; "" for nothing.
+func (d *Desk) beneath(toll *big.Int) string {
+	if toll == nil {
+		return ""
+	}
+	return fmt.Sprintf(", and %s to the rollup for its bytes", d.coins(toll))
+}
+
 // postingGas is what a simulation leaves out on Arbitrum; 0 elsewhere, and where it is not known, since what is sent is estimated by the
 // nodes once more.
 func (d *Desk) postingGas(ctx context.Context, p Prepared) (uint64, error) {

@@ -114,3 +114,34 @@ func TestWhatArbitrumTakes(t *testing.T) {
 	e := m.ends(wait, p)
 	says(t, e.Receipt("exit-1", p).Output, fmt.Sprintf("gas %d", p.Gas+p.Gas/2+60_000))
 }
+
+// TestWhatAnExitCostOnTheOPStack: the fee of its receipt is what is gone from the key that paid, to the last wei.
+func TestWhatAnExitCostOnTheOPStack(t *testing.T) {
+	o := testbed.NewOptimism(t)
+	m := newMarket(t, o.Bed)
+	m.connect(o.Line.URL)
+	m.Act(m.Whale(), testbed.Call{To: m.safe.Address, Value: testbed.Ether(1)}) // it is simulated as the Safe would call, and anvil has it pay
+	o.Take(big.NewInt(20e9), 5_000_000, 7e12)
+	p := m.plan(m.order())
+	before, taken := m.balance(), o.Taken()
+	m.blocks()
+	wait := m.start(t.Context(), p, m.signed(p, 2))
+	e := m.ends(wait, p)
+	r := e.Receipt("exit-1", p)
+	toll := new(big.Int).Sub(o.Taken(), taken)
+	if fee := before.Sub(before, m.balance()).String(); r.Facts["fee"] != fee || r.Facts["toll"] != toll.String() || toll.Cmp(big.NewInt(7e12)) < 0 {
+		t.Errorf("%s are gone, %s of it taken by the rollup, and the receipt says %v", fee, toll, r.Facts)
+	}
+	says(t, r.Output, "to the rollup for its bytes")
+	t.Log(r.Facts)
+}
+
+// balance of the key that pays.
+func (m *market) balance() *big.Int {
+	m.t.Helper()
+	balance, err := m.Client.BalanceAt(m.t.Context(), m.relayer.Address, nil)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return balance
+}

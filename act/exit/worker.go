@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
 
 	"lifeboat"
 	"lifeboat/act/task"
@@ -36,7 +35,7 @@ type Worker struct {
 	// Chain is the way to a chain on which nothing is sent and something arrives, by its name in the plan; nil where there is none.
 	Chain func(chain string) chain.Sender
 	// Moved is what a mined transaction of an exit changed of the accounts of the plan; nil does not know.
-	Moved func(ctx context.Context, o plan.ExitOrder, mined *types.Receipt) ([]lifeboat.Move, error)
+	Moved func(ctx context.Context, o plan.ExitOrder, mined *chain.Receipt) ([]lifeboat.Move, error)
 	// Poll is how often a chain is looked at on which something is to arrive; 10 s.
 	Poll time.Duration
 	// Batch is the contract that makes one transaction of many calls, where it is not Safe's own.
@@ -97,9 +96,7 @@ func (w *Worker) Prepare(key lifeboat.Key, t lifeboat.Task) (task.Work, error) {
 	}
 	return task.Work{Limit: limitOf(s, limit), Do: func(ctx context.Context, progress task.Progress) lifeboat.Receipt {
 		r, e := w.apply(ctx, desk, key, p, s, t.Consent)
-		if e.executed() {
-			r = w.moved(ctx, desk, s.ExitOrder, r, e.Found.Tx, progress)
-		}
+		r = w.moved(ctx, desk, s.ExitOrder, r, e, progress)
 		if s.Beyond == nil || e == nil || r.Status != lifeboat.Performed {
 			return r
 		}

@@ -3,11 +3,11 @@ package evm
 import (
 	"context"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/shopspring/decimal"
 
 	"lifeboat"
@@ -16,8 +16,8 @@ import (
 
 // Moved is by how much one transaction changed what the account holds: what is there after its block, less what was there before.
 // Where another transaction of the block has to do with the address, that would be the doing of both; then only the tokens count that the
-// transaction's own logs tell of, which is less at times and never too much.
-func (s *Source) Moved(ctx context.Context, r *types.Receipt) ([]lifeboat.Move, error) {
+// transaction's own logs tell of, which is less at times and never too much, and what its sender paid for it.
+func (s *Source) Moved(ctx context.Context, r *chain.Receipt) ([]lifeboat.Move, error) {
 	height := r.BlockNumber.Uint64()
 	after, err := s.Chain.BlockAt(ctx, height)
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *Source) Moved(ctx context.Context, r *types.Receipt) ([]lifeboat.Move, 
 	if err != nil {
 		return nil, err
 	}
-	alone, err := s.alone(ctx, before, after, r.TxHash)
+	alone, err := s.alone(ctx, before, after, r)
 	if err != nil {
 		return nil, fmt.Errorf("look what else block %d did to %s: %w", height, s.Account, err)
 	}
@@ -51,7 +51,7 @@ func (s *Source) Moved(ctx context.Context, r *types.Receipt) ([]lifeboat.Move, 
 }
 
 // alone reports that no other transaction of a block has to do with the address: none is from it, and no log is of it or names it.
-func (s *Source) alone(ctx context.Context, before, after chain.Block, tx common.Hash) (bool, error) {
+func (s *Source) alone(ctx context.Context, before, after chain.Block, r *chain.Receipt) (bool, error) {
 	nonce := []chain.Query{{What: chain.Nonce, To: s.Address}}
 	was, _, err := s.Chain.Read(ctx, &before, nonce)
 	if err != nil {
@@ -61,7 +61,11 @@ func (s *Source) alone(ctx context.Context, before, after chain.Block, tx common
 	if err != nil {
 		return false, err
 	}
-	if common.BytesToHash(was[0].Data) != common.BytesToHash(is[0].Data) {
+	sent := new(big.Int).SetBytes(was[0].Data)
+	if r.From == s.Address {
+		sent.Add(sent, big.NewInt(1))
+	}
+	if sent.Cmp(new(big.Int).SetBytes(is[0].Data)) != 0 {
 		return false, nil
 	}
 	own := []common.Hash{common.BytesToHash(s.Address[:])}
@@ -72,7 +76,7 @@ func (s *Source) alone(ctx context.Context, before, after chain.Block, tx common
 			return false, err
 		}
 		for _, l := range logs {
-			if l.TxHash != tx {
+			if l.TxHash != r.TxHash {
 				return false, nil
 			}
 		}
@@ -105,8 +109,8 @@ func (s *Source) changed(ctx context.Context, before, after chain.Block) (moves 
 	return moves, nil
 }
 
-// logged is what the logs of the transaction tell of tokens that came and went.
-func (s *Source) logged(ctx context.Context, at chain.Block, r *types.Receipt) (moves []lifeboat.Move, err error) {
+// logged is what the logs of the transaction tell of tokens that came and went, and what it cost its sender.
+func (s *Source) logged(ctx context.Context, at chain.Block, r *chain.Receipt) (moves []lifeboat.Move, err error) {
 	known, keepers, err := s.parties(ctx, &at)
 	if err != nil {
 		return nil, err
@@ -116,6 +120,9 @@ func (s *Source) logged(ctx context.Context, at chain.Block, r *types.Receipt) (
 		if t, ok := s.transfer(*l, known, keepers); ok {
 			sums[t.Symbol] = sums[t.Symbol].Add(t.Amount)
 		}
+	}
+	if fee, said := r.Fee(); said && r.From == s.Address && s.Coin != "" && s.Protocol == nil {
+		sums[s.Coin] = sums[s.Coin].Sub(decimal.NewFromBigInt(fee, -18))
 	}
 	for symbol, quantity := range sums {
 		if !quantity.IsZero() {

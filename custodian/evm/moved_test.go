@@ -17,10 +17,20 @@ import (
 	"lifeboat/testbed"
 )
 
+// mined is the receipt of a transaction of the bed, as the product reads it.
+func mined(t *testing.T, s *Source, r *types.Receipt) *chain.Receipt {
+	t.Helper()
+	read, err := s.Chain.(*chain.Chain).Receipt(t.Context(), r.TxHash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return read
+}
+
 // moves of a transaction in words.
 func moves(t *testing.T, s *Source, r *types.Receipt) string {
 	t.Helper()
-	all, err := s.Moved(t.Context(), r)
+	all, err := s.Moved(t.Context(), mined(t, s, r))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +71,7 @@ func accounts(t *testing.T, sources ...*Source) (does func(name string, act func
 			if got := moves(t, s, r); got != want[i] {
 				t.Errorf("%s: of %s it moved %q, not %q", name, s.Account, got, want[i])
 			}
-			all, err := s.Moved(t.Context(), r)
+			all, err := s.Moved(t.Context(), mined(t, s, r))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -190,9 +200,78 @@ func TestMovedInABlockThatIsGone(t *testing.T) {
 	token, me, c := bed.USDC(), bed.Accounts[1], over(t, bed)
 	bed.Mint(token, me.Address, testbed.Units(10, 6))
 	s := open(t, Options{Name: "Testnet", Chain: c, Account: "me", Address: me.Address, Tokens: map[common.Address]string{token.Address: "USDC"}})
-	r := bed.Send(me, token.Contract, "transfer", bed.Accounts[2].Address, testbed.Units(1, 6))
+	r := mined(t, s, bed.Send(me, token.Contract, "transfer", bed.Accounts[2].Address, testbed.Units(1, 6)))
 	bed.Reorg(1)
 	if all, err := s.Moved(t.Context(), r); !errors.Is(err, chain.ErrNotMined) {
 		t.Errorf("%v, %v", fmt.Sprint(all), err)
+	}
+}
+
+// TestMovedOfWhoPaid: what a key pays for a transaction is the transaction's doing, what a rollup takes beside the gas as well, also where
+// another of its transactions is in the block; and what that one takes is not.
+func TestMovedOfWhoPaid(t *testing.T) {
+	o := testbed.NewOptimism(t)
+	c, err := chain.New(chain.Config{ID: o.ChainID.Uint64(), Nodes: []chain.Node{{URL: o.Line.URL}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	token, me := o.USDC(), o.Accounts[1]
+	o.Mint(token, me.Address, testbed.Units(10, 6))
+	s := open(t, Options{Name: "Testnet", Chain: c, Account: "me", Address: me.Address, Coin: "ETH", Tokens: map[common.Address]string{token.Address: "USDC"}})
+	o.Take(big.NewInt(20e9), 5_000_000, 7e12)
+	for name, act := range map[string]func() *types.Receipt{
+		"a token is sent": func() *types.Receipt {
+			return o.Send(me, token.Contract, "transfer", o.Accounts[2].Address, testbed.Units(1, 6))
+		},
+		"ether is sent": func() *types.Receipt {
+			return o.Act(me, testbed.Call{To: o.Accounts[2].Address, Value: testbed.Ether(3)})
+		},
+	} {
+		before, taken := held(t, s)["ETH"], o.Taken()
+		r := mined(t, s, act())
+		all, err := s.Moved(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, said := held(t, s)["ETH"], decimal.Zero
+		for _, m := range all {
+			if m.Symbol == "ETH" {
+				said = m.Quantity
+			}
+		}
+		if taken.Sub(o.Taken(), taken); !after.Equal(before.Add(said)) || r.Toll.Cmp(taken) != 0 || taken.Sign() == 0 {
+			t.Errorf("%s: from %s to %s, %s of it for the rollup, and it says %s and %s", name, before, after, taken, said, r.Toll)
+		}
+	}
+
+	first, err := o.Client.PendingNonceAt(t.Context(), me.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Hold()
+	var sent []*types.Transaction
+	for i, amount := range []int64{1, 5} {
+		tx, err := types.SignNewTx(me.Key, types.LatestSignerForChainID(o.ChainID), &types.DynamicFeeTx{ChainID: o.ChainID, Nonce: first + uint64(i),
+			GasTipCap: big.NewInt(1e9), GasFeeCap: big.NewInt(100e9), Gas: 500_000, To: &o.Accounts[2].Address, Value: testbed.Ether(amount)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := o.Client.SendTransaction(t.Context(), tx); err != nil {
+			t.Fatal(err)
+		}
+		sent = append(sent, tx)
+	}
+	o.Mine(1)
+	o.Release()
+	r, err := c.Receipt(t.Context(), sent[0].Hash())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Toll = big.NewInt(1e15) // two in one block: the bed cannot tell whose toll was whose
+	fee, _ := r.Fee()
+	all, err := s.Moved(t.Context(), r)
+	if err != nil || len(all) != 1 || !all[0].Quantity.Equal(decimal.NewFromBigInt(fee, -18).Neg()) {
+		t.Errorf("of two in a block the first moved %+v, %v, and it paid %s", all, err, fee)
 	}
 }
