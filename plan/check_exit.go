@@ -13,8 +13,21 @@ func (d *decoder) checkExits(p *Plan) {
 		walkPaths(fmt.Sprintf("playbooks[%d].steps", i), b.Steps, func(path string, s Step) {
 			if path += ".exit"; s.Exit != nil && !d.bad[path] {
 				d.checkExit(p, path, *s.Exit)
+				d.checkKeepTrying(path, s)
 			}
 		})
+	}
+}
+
+// keepTryingMax bounds for how long a refused exit is tried again: what owners meant yesterday is asked again.
+const keepTryingMax = Duration(day)
+
+func (d *decoder) checkKeepTrying(path string, s Step) {
+	switch long := s.Exit.KeepTrying; {
+	case long > keepTryingMax:
+		d.faultAt(path+".keep_trying", fmt.Sprintf("an exit is tried again for %s at most; what was meant longer ago is asked again: write retries", keepTryingMax), "")
+	case long > s.Timeout:
+		d.faultAt(path+".keep_trying", fmt.Sprintf("the step ends after %s, its timeout, and so nothing can be tried again for %s", s.Timeout, long), "")
 	}
 }
 

@@ -119,4 +119,7 @@ type Exit struct {
 	Spare string `json:"spare,omitempty"`
 	// ProvenWithin is how long ago what was presigned may last have been tried and found good; 7d when absent. What is older is not used.
 	ProvenWithin Duration `json:"proven_within,omitempty"`
+	// KeepTrying is for how long an exit that the chain would refuse is tried again, at every block, before the step fails: a market from
+	// which all is lent out may have something for a block. 1m when absent, 24h at most, and no longer than the step's timeout.
+	KeepTrying Duration `json:"keep_trying,omitempty"`
 }

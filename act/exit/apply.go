@@ -8,15 +8,17 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"lifeboat"
 	"lifeboat/act/safe"
 	"lifeboat/chain"
 )
 
 // Apply brings a prepared exit to the chain, once, and follows it to its end; the owners' signatures come with it unless a role
-// permits it. It may be called again with the same key after anything that broke it off, and then goes on. An error is
+// permits it. What the chain refuses is tried again as how says. It may be called again with the same key after anything that broke it off, and then goes on. An error is
 // that it could not be found out or not brought to its end; one that is not [ErrOpen] says that nothing was sent.
-func (d *Desk) Apply(ctx context.Context, key lifeboat.Key, p Prepared, signatures []safe.Signature) (*Ending, error) {
+func (d *Desk) Apply(ctx context.Context, key lifeboat.Key, p Prepared, signatures []safe.Signature, how Insist) (*Ending, error) {
 	if err := p.check(d.Chain.ID()); err != nil {
 		return d.refused("what was prepared is not what was shown: %w", err), nil
 	}
@@ -27,9 +29,10 @@ func (d *Desk) Apply(ctx context.Context, key lifeboat.Key, p Prepared, signatur
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOpen, err)
 	}
-	told, state := "the role permits it", safe.State{}
+	told := "the role permits it"
 	if p.Role == nil {
-		if state, err = safe.Read(ctx, d.Chain, nil, p.Tx.Safe); err != nil {
+		state, err := safe.Read(ctx, d.Chain, nil, p.Tx.Safe)
+		if err != nil {
 			return nil, err
 		}
 		tally, err := state.Verify(ctx, d.Chain, p.Tx, signatures)
@@ -43,16 +46,24 @@ func (d *Desk) Apply(ctx context.Context, key lifeboat.Key, p Prepared, signatur
 		}
 	}
 	if !begun(n) {
-		var refused *Ending
-		if told, refused, err = d.look(ctx, p, state, told); refused != nil || err != nil {
-			return refused, err
+		saw := ""
+		refusal, err := d.insist(ctx, how, func() (refusal string, err error) {
+			saw, refusal, err = d.look(ctx, p)
+			return refusal, err
+		})
+		if err != nil {
+			return nil, err
 		}
+		if refusal != "" {
+			return d.refused("%s", refusal), nil
+		}
+		told += "; " + saw
 	}
 	j, err := d.jobOf(p, signatures)
 	if err != nil {
 		return d.refused("%w", err), nil
 	}
-	j.Told = []string{fmt.Sprintf("prepared at block %d (%s)", p.Block.Number, p.At.UTC().Format("2006-01-02 15:04:05")), told}
+	j.Insist, j.Told = how, []string{fmt.Sprintf("prepared at block %d (%s)", p.Block.Number, p.At.UTC().Format("2006-01-02 15:04:05")), told}
 	n, err = d.carry(ctx, key, j)
 	if n == nil {
 		return nil, err
@@ -84,25 +95,40 @@ func (d *Desk) refused(format string, args ...any) *Ending {
 // begun says whether anything was signed for it or given away, or it has ended: what follows then is asked of the chain.
 func begun(n *note) bool { return n != nil && (n.out() || n.End != nil) }
 
-// look is done before anything is sent: whether the Safe would take it now, and whether it still ends as was promised.
-func (d *Desk) look(ctx context.Context, p Prepared, state safe.State, told string) (string, *Ending, error) {
-	switch {
-	case p.Role != nil:
-	case state.Nonce > p.Tx.Nonce:
-		return "the Safe has gone on already", nil, nil // it may have been executed by somebody else: the chain tells
-	case state.Nonce < p.Tx.Nonce:
-		return "", d.refused("the Safe's next transaction is number %d, and this is number %d: those before it come first", state.Nonce, p.Tx.Nonce), nil
+// look is done before anything is sent: whether the Safe would take it now, and whether it still ends as was promised. It says what
+// it saw, or why the exit is refused.
+func (d *Desk) look(ctx context.Context, p Prepared) (saw, refusal string, err error) {
+	if p.Role == nil {
+		switch nonce, err := d.safeNonce(ctx, p.Tx.Safe); {
+		case err != nil:
+			return "", "", err
+		case nonce > p.Tx.Nonce:
+			return "the Safe has gone on already", "", nil // it may have been executed by somebody else: the chain tells
+		case nonce < p.Tx.Nonce:
+			return "", fmt.Sprintf("the Safe's next transaction is number %d, and this is number %d: those before it come first", nonce, p.Tx.Nonce), nil
+		}
 	}
-	again, err := d.try(ctx, nil, p)
-	switch {
+	switch again, err := d.try(ctx, nil, p); {
 	case err != nil && unknown(err):
-		return "", nil, err
+		return "", "", err
 	case err != nil:
-		return "", d.refused("things have changed since it was prepared: %w", err), nil
+		return "", "things have changed since it was prepared: " + err.Error(), nil
 	case !again.proven:
-		return told + "; it was called again and goes through, and nobody can try how it ends", nil, nil
+		return "it was called again and goes through, and nobody can try how it ends", "", nil
 	}
-	return told + "; it was tried again and ends as was promised", nil, nil
+	return "it was tried again and ends as was promised", "", nil
+}
+
+// safeNonce is the number of a Safe's next transaction.
+func (d *Desk) safeNonce(ctx context.Context, of common.Address) (uint64, error) {
+	answers, _, err := d.Chain.Read(ctx, nil, []chain.Query{{What: chain.Call, To: of, Data: nonceCall}})
+	if err != nil {
+		return 0, fmt.Errorf("read the Safe's nonce: %w", err)
+	}
+	if answers[0].Err != nil || len(answers[0].Data) != 32 {
+		return 0, fmt.Errorf("there is no Safe at %s", of.Hex())
+	}
+	return wordOf(answers[0]), nil
 }
 
 func because(faults []string) string {

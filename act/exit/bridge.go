@@ -316,18 +316,24 @@ func with(facts map[string]string, pairs ...string) map[string]string {
 	return all
 }
 
-// stillOpen asks the bridge once more before anything is sent: owners may have taken a day to sign, and the other side may have
-// changed meanwhile. Of what may be out already it says nothing: what follows then is asked of the chain.
-func (w *Worker) stillOpen(ctx context.Context, d *Desk, key lifeboat.Key, s step) error {
+// shut asks the bridge once more before anything is sent, and says why it would not take any more what was prepared: owners may have taken a
+// day to sign, and the other side may have changed meanwhile. It is "" when it would, and for what may be out already: what follows then is
+// asked of the chain.
+func (w *Worker) shut(ctx context.Context, d *Desk, key lifeboat.Key, s step, how Insist) (why string, err error) {
 	if s.Beyond == nil || d.mayBeBegun(key) {
-		return nil
+		return "", nil
 	}
-	order, err := w.Order(ctx, s.ExitOrder)
-	if err == nil {
-		_, err = order.Way.Exit(ctx, d.Chain, nil, order.Safe, order.Asks...)
-	}
-	if errors.Is(err, protocol.ErrNothingToDo) {
-		return nil // somebody else may have sent it, which the chain tells
-	}
-	return err
+	return d.insist(ctx, how, func() (string, error) {
+		order, err := w.Order(ctx, s.ExitOrder)
+		if err == nil {
+			_, err = order.Way.Exit(ctx, d.Chain, nil, order.Safe, order.Asks...)
+		}
+		switch {
+		case err == nil, errors.Is(err, protocol.ErrNothingToDo): // somebody else may have sent it, which the chain tells
+			return "", nil
+		case unknown(err):
+			return "", err
+		}
+		return clause(err), nil
+	})
 }

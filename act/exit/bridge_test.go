@@ -118,7 +118,7 @@ func (s *strait) up(assets ...string) plan.ExitOrder {
 // over orders an exit to the chain above, by a bridge.
 func (s *shores) over(bridge plan.Contract, assets ...string) plan.ExitOrder {
 	return plan.ExitOrder{
-		Exit:  plan.Exit{Account: "treasury", Through: "Bridge", Do: []string{"bridge"}, Assets: assets, To: "harbour", Via: "owners"},
+		Exit:  plan.Exit{Account: "treasury", Through: "Bridge", Do: []string{"bridge"}, Assets: assets, To: "harbour", Via: "owners", KeepTrying: briefly},
 		Chain: "below", ChainID: 31337, Wallet: s.here.Address.Hex(), Receiver: s.there.Address.Hex(),
 		Tokens:   []plan.Token{{Symbol: "USDC", Address: s.usdcBelow.Address.Hex()}, {Symbol: "ETH"}},
 		Exchange: &bridge,
@@ -130,7 +130,7 @@ func (s *shores) over(bridge plan.Contract, assets ...string) plan.ExitOrder {
 // home orders an exit to the chain below, by a bridge.
 func (s *shores) home(bridge plan.Contract, assets ...string) plan.ExitOrder {
 	return plan.ExitOrder{
-		Exit:  plan.Exit{Account: "harbour", Through: "Bridge", Do: []string{"bridge"}, Assets: assets, To: "treasury", Via: "owners"},
+		Exit:  plan.Exit{Account: "harbour", Through: "Bridge", Do: []string{"bridge"}, Assets: assets, To: "treasury", Via: "owners", KeepTrying: briefly},
 		Chain: "above", ChainID: 31338, Wallet: s.there.Address.Hex(), Receiver: s.here.Address.Hex(),
 		Tokens:   []plan.Token{{Symbol: "USDC", Address: s.usdcHigh.Address.Hex()}, {Symbol: "ETH"}},
 		Exchange: &bridge,

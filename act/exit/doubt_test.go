@@ -27,7 +27,7 @@ func TestDamagedNoteIsNoRefusal(t *testing.T) {
 			if p.Hash, err = p.roleHash(); err != nil {
 				t.Fatal(err)
 			}
-			r, _ := (&Worker{Desk: func(string) *Desk { return tr.desk }}).apply(t.Context(), tr.desk, "exit-1", p, step{ExitOrder: plan.ExitOrder{Beyond: beyond}}, nil)
+			r, _ := (&Worker{Desk: func(string) *Desk { return tr.desk }}).apply(t.Context(), tr.desk, "exit-1", p, step{ExitOrder: plan.ExitOrder{Beyond: beyond}}, nil, Insist{})
 			if r.Status != lifeboat.Unknown || !r.Lost || strings.Contains(r.Why, "nothing was sent") {
 				t.Errorf("it is %s (lost: %t): %s", r.Status, r.Lost, r.Why)
 			}

@@ -39,7 +39,9 @@ type world struct {
 
 	onCall  func(method string) error // before everything that is asked
 	onBlock func(number uint64)
-	relayed func(tx *types.Transaction) error // nil when there is no private relay
+	// onRefusal is called when the guard keeps a call out.
+	onRefusal func()
+	relayed   func(tx *types.Transaction) error // nil when there is no private relay
 }
 
 type mined struct {
@@ -299,6 +301,9 @@ func (w *world) answer(s state, q chain.Query) chain.Answer {
 		return word(s.safeNonce)
 	}
 	if w.guard != (common.Address{}) && q.From != w.guard {
+		if w.onRefusal != nil {
+			w.onRefusal()
+		}
 		return chain.Answer{Err: chain.ErrReverted, Data: revert("not you")}
 	}
 	forgotten := s.copy()

@@ -127,7 +127,7 @@ func (m *market) apply(p exit.Prepared, signatures []safe.Signature) *exit.Endin
 	m.t.Helper()
 	ctx, cancel := context.WithTimeout(m.t.Context(), 90*time.Second)
 	defer cancel()
-	e, err := m.desk.Apply(ctx, "exit-1", p, signatures)
+	e, err := m.desk.Apply(ctx, "exit-1", p, signatures, exit.Insist{})
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -137,14 +137,20 @@ func (m *market) apply(p exit.Prepared, signatures []safe.Signature) *exit.Endin
 // blocks come by themselves until the test ends.
 func (m *market) blocks() {
 	ctx, stop := context.WithCancel(m.t.Context())
+	done := m.minedEvery(ctx, 200*time.Millisecond)
+	m.t.Cleanup(func() { stop(); <-done })
+}
+
+// minedEvery lets a block come so often until ctx ends; then it closes what it returns.
+func (m *market) minedEvery(ctx context.Context, pause time.Duration) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for (lifeboat.WallClock{}).Sleep(ctx, time.Now().Add(200*time.Millisecond)) == nil {
+		for (lifeboat.WallClock{}).Sleep(ctx, time.Now().Add(pause)) == nil {
 			m.Mine(1)
 		}
 	}()
-	m.t.Cleanup(func() { stop(); <-done })
+	return done
 }
 
 // out says that the Safe is out: no debt, and what was supplied is in the Safe.

@@ -89,7 +89,7 @@ func (d *Desk) Plan(ctx context.Context, o Order) (Prepared, error) {
 	}
 	way, err := o.Way.Exit(ctx, d.Chain, &state.Block, o.Safe, o.Asks...)
 	if err != nil {
-		return Prepared{}, fmt.Errorf("work out the way out of %s: %w", o.Way.Name(), err)
+		return Prepared{}, passes(fmt.Errorf("work out the way out of %s: %w", o.Way.Name(), err))
 	}
 	if len(way.Calls) == 0 {
 		return Prepared{}, protocol.ErrNothingToDo
@@ -112,7 +112,7 @@ func (d *Desk) Plan(ctx context.Context, o Order) (Prepared, error) {
 		return Prepared{}, err
 	}
 	if err := d.empty(p, fuel); err != nil && !d.relayed(p) {
-		return Prepared{}, err
+		return Prepared{}, passes(err)
 	}
 	p.Words = d.show(p, way, tried, fuel)
 	return p, nil

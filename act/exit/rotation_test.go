@@ -17,7 +17,7 @@ import (
 
 // stolen orders a change of the market's Safe's keys.
 func (m *market) stolen(owner, spare common.Address, roles *testbed.Roles, do ...string) (exit.Order, error) {
-	o := plan.ExitOrder{Exit: plan.Exit{Account: "treasury", Do: do, Key: "Ada", Spare: "card", Via: "owners"}, Chain: "ethereum", ChainID: int(m.ChainID.Int64()),
+	o := plan.ExitOrder{Exit: plan.Exit{Account: "treasury", Do: do, Key: "Ada", Spare: "card", Via: "owners", KeepTrying: briefly}, Chain: "ethereum", ChainID: int(m.ChainID.Int64()),
 		Wallet: m.safe.Address.Hex(), Receiver: m.safe.Address.Hex(), Own: map[string]string{},
 		Keys: &plan.KeyOrder{Owner: owner.Hex(), Spare: spare.Hex(), Module: roles.Address.Hex(), Bot: roles.Bot.Hex(), Names: map[string]string{owner.Hex(): "Ada's key", spare.Hex(): "the card"}}}
 	way, err := exit.WayOut(o, "ETH", nil)
@@ -61,7 +61,7 @@ func TestRotation(t *testing.T) {
 		}
 	}
 	m.blocks()
-	if e, err := m.desk.Apply(t.Context(), "rotate", p, m.signed(p, 2)); err != nil || !e.Done {
+	if e, err := m.desk.Apply(t.Context(), "rotate", p, m.signed(p, 2), exit.Insist{}); err != nil || !e.Done {
 		t.Fatalf("%+v %v", e, err)
 	}
 	order, err := m.stolen(old, spare.Address, roles, "replace-owner", "revoke-role", "disable-module")
@@ -82,7 +82,7 @@ func TestRotationSignedBeforehand(t *testing.T) {
 		t.Fatal(err)
 	}
 	old, spare := m.safe.Owners[2].Address, m.Accounts[8].Address
-	o := plan.ExitOrder{Exit: plan.Exit{Account: "treasury", Do: []string{"replace-owner"}, Key: "Ada", Spare: "card", Via: "presigned"}, Chain: "ethereum", ChainID: int(m.ChainID.Int64()),
+	o := plan.ExitOrder{Exit: plan.Exit{Account: "treasury", Do: []string{"replace-owner"}, Key: "Ada", Spare: "card", Via: "presigned", KeepTrying: briefly}, Chain: "ethereum", ChainID: int(m.ChainID.Int64()),
 		Wallet: m.safe.Address.Hex(), Receiver: m.safe.Address.Hex(), Own: map[string]string{},
 		Keys: &plan.KeyOrder{Owner: old.Hex(), Spare: spare.Hex(), Names: map[string]string{old.Hex(): "Ada's key", spare.Hex(): "the card"}}}
 	prepare := func() exit.Kit {

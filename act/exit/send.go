@@ -32,6 +32,8 @@ type job struct {
 	Urgent bool
 	// Gas that it took when it was simulated; 0 when it was not. An estimate below is not believed.
 	Gas uint64
+	// Insist says for how long the chain's refusals are tried again.
+	Insist Insist
 	// Told is what the story begins with.
 	Told []string
 	// Says tells whether the call would do what it should, by what it returned; nil takes any answer that is no revert.
@@ -55,10 +57,11 @@ func (j job) digest() common.Hash {
 type sending struct {
 	*Desk
 	job
-	note   *note
-	held   bool      // the lock of the sender
-	fails  int       // how often in a row it could not be signed
-	behind time.Time // since when it waits behind what others sent with the same key
+	note    *note
+	held    bool      // the lock of the sender
+	fails   int       // how often in a row it could not be signed
+	behind  time.Time // since when it waits behind what others sent with the same key
+	refused insisting
 	// used is the head at which the Safe's nonce was first seen to be spent on something that is not found; spent the same of
 	// the sender's last nonce. Nil when it is not so.
 	used, spent *chain.Block
@@ -88,6 +91,9 @@ func (s *sending) run(ctx context.Context) (*Ending, error) {
 			return nil, err
 		case err != nil && ctx.Err() == nil:
 			s.tell("%s", clause(err))
+			if s.refused.since.IsZero() { // else it was told already, with until when
+				s.refused.waits(clause(err))
+			}
 		}
 		if err := s.Clock.Sleep(ctx, s.Clock.Now().Add(s.Policy.Poll)); err != nil {
 			return nil, s.interrupted(err)
@@ -203,8 +209,9 @@ func (s *sending) send(ctx context.Context, saw seen) (*Ending, error) {
 		return nil, err
 	}
 	if why, err := s.short(ctx, limit, offered); why != "" || err != nil {
-		return s.unless(saw, why, err)
+		return s.refuse(saw, why, err)
 	}
+	s.refused.passed()
 	nonce, instead, err := s.place(ctx, saw)
 	if err != nil {
 		return nil, err
@@ -217,14 +224,19 @@ func (s *sending) send(ctx context.Context, saw seen) (*Ending, error) {
 	if ending != nil || err != nil {
 		return ending, err
 	}
+	s.refused.tells(fmt.Sprintf("sent as transaction %d of %s", nonce, s.Sender.Hex()))
 	s.tell("sent as transaction %d of %s: gas %d (estimated %d), at most %s", nonce, s.Sender.Hex(), limit, estimate, gwei(offered.most))
 	return nil, s.hand(ctx, s.last())
 }
 
 // limit is the gas that it gets, if the chain would take it.
 func (s *sending) limit(ctx context.Context, saw seen) (limit, estimate uint64, ending *Ending, err error) {
+	if s.refused.on(saw.head) {
+		ending, err = s.refuse(saw, s.refused.why, nil)
+		return 0, 0, ending, err
+	}
 	if why, err := s.refusal(ctx); why != "" || err != nil {
-		ending, err = s.unless(saw, why, err)
+		ending, err = s.refuse(saw, why, err)
 		return 0, 0, ending, err
 	}
 	estimate, err = s.Chain.Estimate(ctx, s.transaction())
@@ -288,6 +300,17 @@ func (s *sending) pending(saw seen) bool {
 }
 
 func (s *sending) last() *sent { return &s.note.Sent[len(s.note.Sent)-1] }
+
+// refuse ends an exit that the chain would not take, once that has stood for as long as it is insisted on.
+func (s *sending) refuse(saw seen, why string, err error) (*Ending, error) {
+	switch {
+	case err != nil:
+		return nil, err
+	case !s.refused.refused(why, saw.head), !over(s.note, saw, s.Policy.Confirmations):
+		return nil, errors.New(why)
+	}
+	return s.unless(saw, s.refused.stood(), nil)
+}
 
 // unless ends an exit that nothing is out of. Of one that may still be mined, now or after a reorganisation, the refusal is only
 // told.
@@ -498,7 +521,7 @@ func (d *Desk) newSending(ctx context.Context, key lifeboat.Key, j job) (*sendin
 	if err != nil {
 		return nil, err
 	}
-	s := &sending{Desk: d, job: j, note: n}
+	s := &sending{Desk: d, job: j, note: n, refused: insisting{Insist: j.Insist, clock: d.Clock}}
 	switch {
 	case n == nil:
 		head, err := d.Chain.Head(ctx)

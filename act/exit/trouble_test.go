@@ -133,7 +133,7 @@ func (m *market) startAs(ctx context.Context, key lifeboat.Key, p exit.Prepared,
 	}
 	ended := make(chan end, 1)
 	go func() {
-		e, err := m.desk.Apply(ctx, key, p, signatures)
+		e, err := m.desk.Apply(ctx, key, p, signatures, exit.Insist{})
 		ended <- end{e, err}
 	}()
 	return func() (*exit.Ending, error) {

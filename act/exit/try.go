@@ -48,6 +48,11 @@ type allowance struct {
 
 // try carries the exit out without sending it, on a block or on the newest, and refuses what must not happen.
 func (d *Desk) try(ctx context.Context, at *chain.Block, p Prepared) (tried, error) {
+	t, err := d.trial(ctx, at, p)
+	return t, passes(err)
+}
+
+func (d *Desk) trial(ctx context.Context, at *chain.Block, p Prepared) (tried, error) {
 	calls, err := p.transactions()
 	if err != nil {
 		return tried{}, err

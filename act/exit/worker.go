@@ -2,6 +2,7 @@ package exit
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -82,8 +83,8 @@ func (w *Worker) Prepare(key lifeboat.Key, t lifeboat.Task) (task.Work, error) {
 	case s.Via == "presigned" && w.Kits == nil:
 		return task.Work{}, errors.New("nothing that was signed beforehand is kept here")
 	case t.Kind == "exit-plan":
-		return task.Work{Limit: limitOf(s, planLimit), Do: func(ctx context.Context, _ task.Progress) lifeboat.Receipt {
-			return w.plan(ctx, desk, key, s)
+		return task.Work{Limit: limitOf(s, planLimit), Do: func(ctx context.Context, progress task.Progress) lifeboat.Receipt {
+			return w.plan(ctx, desk, key, s, s.insist(progress))
 		}}, nil
 	}
 	p, err := ReadPrepared(s.Planned, s.Hash)
@@ -95,7 +96,7 @@ func (w *Worker) Prepare(key lifeboat.Key, t lifeboat.Task) (task.Work, error) {
 		limit = bridgeLimit
 	}
 	return task.Work{Limit: limitOf(s, limit), Do: func(ctx context.Context, progress task.Progress) lifeboat.Receipt {
-		r, e := w.apply(ctx, desk, key, p, s, t.Consent)
+		r, e := w.apply(ctx, desk, key, p, s, t.Consent, s.insist(progress))
 		r = w.moved(ctx, desk, s.ExitOrder, r, e, progress)
 		if s.Beyond == nil || e == nil || r.Status != lifeboat.Performed {
 			return r
@@ -108,28 +109,59 @@ func limitOf(s step, otherwise time.Duration) time.Duration {
 	if s.Timeout > 0 {
 		return time.Duration(s.Timeout)
 	}
-	return otherwise
+	return otherwise + time.Duration(s.KeepTrying)
 }
 
-func (w *Worker) plan(ctx context.Context, d *Desk, key lifeboat.Key, s step) lifeboat.Receipt {
-	no := func(err error) lifeboat.Receipt {
-		r := lifeboat.Receipt{Key: key, Status: lifeboat.NotPerformed, Why: "the exit was not planned: " + clause(err)}
-		if unknown(err) {
-			r.Facts = map[string]string{"failure": "transient"}
+// keepTrying is for how long a refusal is tried again where the step says nothing: long enough that one block, or one look amid a block,
+// decides nothing; short enough that people soon hear of what will not pass.
+const keepTrying = time.Minute
+
+// insist is as long as the step says, and is told with the progress of its task.
+func (s step) insist(progress task.Progress) Insist {
+	return Insist{For: cmp.Or(time.Duration(s.KeepTrying), keepTrying), Waits: func(why string) {
+		if progress.Keep != nil {
+			_ = progress.Keep(clause(errors.New(why)), progress.Facts) // to be told is all that it is for
 		}
-		return r
-	}
-	order, err := w.Order(ctx, s.ExitOrder)
-	if err == nil {
-		var p Prepared
-		if p, err = w.prepare(ctx, d, order, s); err == nil {
-			return planned(key, p)
+	}}
+}
+
+// plan works the exit out. What is refused at one block is tried again at the next, and while the chain cannot be asked it is asked
+// again.
+func (w *Worker) plan(ctx context.Context, d *Desk, key lifeboat.Key, s step, how Insist) lifeboat.Receipt {
+	var p Prepared
+	var err error
+	for {
+		err = nil
+		_, silent := d.insist(ctx, how, func() (string, error) {
+			if p, err = w.worked(ctx, d, s); errors.As(err, new(refusedNow)) {
+				return clause(err), nil
+			}
+			return "", err
+		})
+		if err = cmp.Or(err, silent); !unknown(err) || d.Clock.Sleep(ctx, d.Clock.Now().Add(d.Policy.Poll)) != nil {
+			break
 		}
 	}
-	if errors.Is(err, protocol.ErrNothingToDo) {
+	switch {
+	case err == nil:
+		return planned(key, p)
+	case errors.Is(err, protocol.ErrNothingToDo):
 		return lifeboat.Receipt{Key: key, Status: lifeboat.Performed, Why: "there is nothing to get out", Facts: map[string]string{"changes": "false"}}
 	}
-	return no(err)
+	r := lifeboat.Receipt{Key: key, Status: lifeboat.NotPerformed, Why: "the exit was not planned: " + clause(err)}
+	if unknown(err) {
+		r.Facts = map[string]string{"failure": "transient"}
+	}
+	return r
+}
+
+// worked out is the exit as it stands now.
+func (w *Worker) worked(ctx context.Context, d *Desk, s step) (Prepared, error) {
+	order, err := w.Order(ctx, s.ExitOrder)
+	if err != nil {
+		return Prepared{}, err
+	}
+	return w.prepare(ctx, d, order, s)
 }
 
 // Order of an exit of the plan, as the desk of its chain takes it.
@@ -184,47 +216,50 @@ func planned(key lifeboat.Key, p Prepared) lifeboat.Receipt {
 }
 
 // apply carries out what was planned, with the signatures that came with the answers or were kept. While the chain cannot be
-// asked it is tried again.
-func (w *Worker) apply(ctx context.Context, d *Desk, key lifeboat.Key, p Prepared, s step, consent []lifeboat.Answer) (lifeboat.Receipt, *Ending) {
+// asked it is tried again, and while nothing is out also what went wrong otherwise, for as long as that is insisted on.
+func (w *Worker) apply(ctx context.Context, d *Desk, key lifeboat.Key, p Prepared, s step, consent []lifeboat.Answer, how Insist) (lifeboat.Receipt, *Ending) {
+	trouble := insisting{Insist: how, clock: d.Clock}
 	for {
-		err := w.stillOpen(ctx, d, key, s)
-		if err != nil && !unknown(err) {
-			e := d.refused("the bridge would not take it any more: %w", err)
+		shut, err := w.shut(ctx, d, key, s, how)
+		if shut != "" {
+			e := d.refused("the bridge would not take it any more: %s", shut)
 			return e.Receipt(key, p), e
 		}
 		var e *Ending
 		if err == nil {
-			e, err = w.once(ctx, d, key, p, s.Via == "presigned", consent)
+			e, err = w.once(ctx, d, key, p, s.Via == "presigned", consent, how)
 		}
 		if err == nil {
 			return e.Receipt(key, p), e
 		}
-		if unknown(err) && d.Clock.Sleep(ctx, d.Clock.Now().Add(d.Policy.Poll)) == nil {
-			continue
-		}
-		if errors.Is(err, ErrOpen) || d.mayBeOut(key) {
+		open := errors.Is(err, ErrOpen) || d.mayBeOut(key)
+		again := unknown(err) || !open && !errors.Is(err, errConflict) && !trouble.refused(clause(err), chain.Block{})
+		switch {
+		case again && d.Clock.Sleep(ctx, d.Clock.Now().Add(d.Policy.Poll)) == nil:
+		case open:
 			return lifeboat.Receipt{Key: key, Status: lifeboat.Unknown, Lost: true, Why: clause(err) + "; it may still be executed, which the chain will tell"}, nil
+		default:
+			return lifeboat.Receipt{Key: key, Status: lifeboat.NotPerformed, Why: clause(err) + "; nothing was sent", Facts: map[string]string{"failure": "transient"}}, nil
 		}
-		return lifeboat.Receipt{Key: key, Status: lifeboat.NotPerformed, Why: clause(err) + "; nothing was sent", Facts: map[string]string{"failure": "transient"}}, nil
 	}
 }
 
-func (w *Worker) once(ctx context.Context, d *Desk, key lifeboat.Key, p Prepared, presigned bool, consent []lifeboat.Answer) (*Ending, error) {
+func (w *Worker) once(ctx context.Context, d *Desk, key lifeboat.Key, p Prepared, presigned bool, consent []lifeboat.Answer, how Insist) (*Ending, error) {
 	if p.Role != nil {
-		return d.Apply(ctx, key, p, nil)
+		return d.Apply(ctx, key, p, nil, how)
 	}
 	if presigned {
 		kept, err := w.Kits.Store.Get(p.Tx.Chain, p.Tx.Safe, p.Hash)
 		if err != nil {
 			return nil, fmt.Errorf("read the signatures: %w", err)
 		}
-		return d.Apply(ctx, key, p, kept.Signatures)
+		return d.Apply(ctx, key, p, kept.Signatures, how)
 	}
 	signatures, faults, err := d.Signatures(ctx, p, given(consent))
 	if err != nil {
 		return nil, err
 	}
-	e, err := d.Apply(ctx, key, p, signatures)
+	e, err := d.Apply(ctx, key, p, signatures, how)
 	if e != nil && !e.Done && e.note == nil && len(faults) > 0 {
 		e.Why += because(faults)
 	}

@@ -16,10 +16,13 @@ import (
 	"lifeboat/testbed"
 )
 
+// briefly is for how long a refusal is tried again in tests that want to see it.
+const briefly = plan.Duration(time.Millisecond)
+
 // ordered is the exit as a playbook's step orders it.
 func (m *market) ordered(via string) plan.ExitOrder {
 	return plan.ExitOrder{
-		Exit:  plan.Exit{Account: "treasury", Protocol: "Aave", Do: []string{"repay", "withdraw"}, Via: via},
+		Exit:  plan.Exit{Account: "treasury", Protocol: "Aave", Do: []string{"repay", "withdraw"}, Via: via, KeepTrying: briefly},
 		Chain: "ethereum", ChainID: int(m.ChainID.Int64()), Wallet: m.safe.Address.Hex(), Receiver: m.safe.Address.Hex(),
 		Tokens:   []plan.Token{{Symbol: "WETH", Address: m.aave.WETH.Address.Hex()}, {Symbol: "USDC", Address: m.aave.USDC.Address.Hex()}},
 		Contract: &plan.Contract{Adapter: "aave-v3", Chain: "ethereum", Address: m.aave.Pool.Address.Hex()},
@@ -41,6 +44,11 @@ func (m *market) do(w *exit.Worker, kind string, spec any, consent ...lifeboat.A
 // doAs does one task under another key.
 func (m *market) doAs(key lifeboat.Key, w *exit.Worker, kind string, spec any, consent ...lifeboat.Answer) lifeboat.Receipt {
 	m.t.Helper()
+	return m.doWith(task.Progress{}, key, w, kind, spec, consent...)
+}
+
+func (m *market) doWith(progress task.Progress, key lifeboat.Key, w *exit.Worker, kind string, spec any, consent ...lifeboat.Answer) lifeboat.Receipt {
+	m.t.Helper()
 	text, err := json.Marshal(spec)
 	if err != nil {
 		m.t.Fatal(err)
@@ -49,7 +57,20 @@ func (m *market) doAs(key lifeboat.Key, w *exit.Worker, kind string, spec any, c
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	return work.Do(m.t.Context(), task.Progress{})
+	return work.Do(m.t.Context(), progress)
+}
+
+// consent of so many owners, as their wallets give it.
+func (m *market) consent(hash string, owners int) (all []lifeboat.Answer) {
+	m.t.Helper()
+	for _, o := range m.safe.Owners[:owners] {
+		signature, err := crypto.Sign(common.HexToHash(hash).Bytes(), o.Key)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		all = append(all, lifeboat.Answer{Yes: true, Factor: &lifeboat.Factor{Kind: "wallet", ID: o.Address.Hex(), Signature: hexutil.Encode(signature)}})
+	}
+	return all
 }
 
 // applied is what the second task is told.
@@ -68,14 +89,7 @@ func TestTheTwoTasksOfAStep(t *testing.T) {
 	if found.Status != lifeboat.Performed || found.Facts["threshold"] != "2" || found.Facts["safe_tx"] == "" {
 		t.Fatalf("planned %+v", found)
 	}
-	var consent []lifeboat.Answer
-	for _, o := range m.safe.Owners[:2] {
-		signature, err := crypto.Sign(common.HexToHash(found.Facts["hash"]).Bytes(), o.Key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		consent = append(consent, lifeboat.Answer{Yes: true, Factor: &lifeboat.Factor{Kind: "wallet", ID: o.Address.Hex(), Signature: hexutil.Encode(signature)}})
-	}
+	consent := m.consent(found.Facts["hash"], 2)
 	m.blocks()
 	spec := applied{m.ordered("owners"), found.Facts["hash"], found.Facts}
 	forged := spec
