@@ -12,7 +12,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/rpc"
-	"golang.org/x/time/rate"
 
 	"lifeboat"
 	"lifeboat/secret"
@@ -27,7 +26,7 @@ type node struct {
 	chain     uint64
 	timeout   time.Duration
 	clock     lifeboat.Clock
-	budget    *rate.Limiter // nil counts nothing
+	budget    *budget // nil counts nothing
 	scrub     func(string) string
 	veil      secret.Veil // hides what its address holds beside the host
 
@@ -84,7 +83,7 @@ func newNode(said Node, place int, config Config, clock lifeboat.Clock) (*node, 
 		n.veil.Hide(before)
 	}
 	if said.PerSecond > 0 {
-		n.budget = rate.NewLimiter(rate.Limit(said.PerSecond), max(1, int(said.PerSecond)))
+		n.budget = newBudget(said.PerSecond, n.timeout, clock)
 	}
 	return n, nil
 }
@@ -144,21 +143,11 @@ func (n *node) afford(ctx context.Context, requests int) error {
 	if n.budget == nil {
 		return nil
 	}
-	now := n.clock.Now()
-	var wait time.Duration
-	for left := requests; left > 0 && wait <= n.timeout; left -= n.budget.Burst() {
-		reservation := n.budget.ReserveN(now, min(left, n.budget.Burst()))
-		if wait = reservation.DelayFrom(now); wait > n.timeout {
-			reservation.CancelAt(now)
-		}
+	err := n.budget.spend(ctx, requests)
+	if errors.Is(err, errSpent) {
+		return &fault{host: n.host, step: "wait for its budget", message: err.Error(), class: resting}
 	}
-	switch {
-	case wait > n.timeout:
-		return &fault{host: n.host, step: "wait for its budget", message: "its budget of requests is used up", class: resting}
-	case wait <= 0:
-		return nil
-	}
-	return n.clock.Sleep(ctx, now.Add(wait))
+	return err
 }
 
 // takesFewer learns that a batch was too long for the node.

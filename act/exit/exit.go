@@ -179,7 +179,7 @@ func (d *Desk) carry(ctx context.Context, key lifeboat.Key, j job) (*note, error
 	if d.Signers[j.Sender] == nil {
 		return nil, fmt.Errorf("nobody here holds the key of %s", j.Sender.Hex())
 	}
-	_, err = s.run(ctx)
+	_, err = s.run(chain.First(ctx))
 	return s.note, err
 }
 

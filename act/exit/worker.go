@@ -84,7 +84,7 @@ func (w *Worker) Prepare(key lifeboat.Key, t lifeboat.Task) (task.Work, error) {
 		return task.Work{}, errors.New("nothing that was signed beforehand is kept here")
 	case t.Kind == "exit-plan":
 		return task.Work{Limit: limitOf(s, planLimit), Do: func(ctx context.Context, progress task.Progress) lifeboat.Receipt {
-			return w.plan(ctx, desk, key, s, s.insist(progress))
+			return w.plan(chain.First(ctx), desk, key, s, s.insist(progress))
 		}}, nil
 	}
 	p, err := ReadPrepared(s.Planned, s.Hash)
@@ -96,7 +96,7 @@ func (w *Worker) Prepare(key lifeboat.Key, t lifeboat.Task) (task.Work, error) {
 		limit = bridgeLimit
 	}
 	return task.Work{Limit: limitOf(s, limit), Do: func(ctx context.Context, progress task.Progress) lifeboat.Receipt {
-		r, e := w.apply(ctx, desk, key, p, s, t.Consent, s.insist(progress))
+		r, e := w.apply(chain.First(ctx), desk, key, p, s, t.Consent, s.insist(progress))
 		r = w.moved(ctx, desk, s.ExitOrder, r, e, progress)
 		if s.Beyond == nil || e == nil || r.Status != lifeboat.Performed {
 			return r
