@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -342,6 +343,9 @@ func (d *Daemon) lookAtExits(ctx context.Context, steps []ExitStep) (all bool) {
 	all = true
 	for i, s := range steps {
 		o := d.exits.Look(ctx, s)
+		if news := i >= len(last) || last[i].State != string(o.State); news && o.mayPass() && d.exits.nextBlock(ctx, s) {
+			o = d.exits.Look(ctx, s) // what one block refuses wakes nobody
+		}
 		if ctx.Err() != nil {
 			return false
 		}
@@ -362,6 +366,33 @@ func (d *Daemon) lookAtExits(ctx context.Context, steps []ExitStep) (all bool) {
 	}
 	d.outlooks.Store(&found)
 	return all
+}
+
+// mayPass says that it was only tried and refused, which the next block may take.
+func (o Outlook) mayPass() bool {
+	return o.State == ExitFails || o.State == exitStale && slices.Equal(o.Causes, []string{exit.CauseTrial})
+}
+
+// nextBlock waits until the chain of an exit has another block, for half a minute at most; false when none came.
+func (e *Exits) nextBlock(ctx context.Context, s ExitStep) bool {
+	resolved, err := e.plan.ExitOrder(s.Exit)
+	desk := e.Desks[resolved.Chain]
+	if err != nil || desk == nil {
+		return false
+	}
+	until := e.clock.Now().Add(30 * time.Second)
+	var first chain.Block
+	for e.clock.Now().Before(until) && e.clock.Sleep(ctx, e.clock.Now().Add(time.Second)) == nil {
+		head, err := desk.Chain.Head(ctx)
+		switch {
+		case err != nil:
+		case first.Number == 0:
+			first = head
+		case head.Hash != first.Hash:
+			return true
+		}
+	}
+	return false
 }
 
 // report lets an outlook into the flow when it is news. That a chain does not answer is none: its own signals say so.

@@ -1,9 +1,12 @@
 package app_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -148,4 +151,31 @@ func TestStaleKitIsTold(t *testing.T) {
 	looked("armed")
 	looked("armed")
 	told("1 January 2026", "nonce", "In order again")
+}
+
+// One look at which the chain refuses an exit, and the next block takes it, wakes nobody.
+func TestOneBlockIsNoOutlook(t *testing.T) {
+	t.Parallel()
+	bed := testbed.Start(t, testbed.Anvil)
+	w := newTreasury(t, bed, true)
+	var mixed atomic.Int32
+	line := bed.Through(testbed.Fault{Lie: func(method string, _, result json.RawMessage) json.RawMessage {
+		if method == "eth_simulateV1" && mixed.Add(1) == 1 {
+			return bytes.Replace(result, []byte(`"status":"0x1"`), []byte(`"status":"0x0"`), 1)
+		}
+		return result
+	}})
+	w.WS = line.WS
+	w.leavesAt("health_factor.vault < 1.1", "via: owners, by: signers")
+	d, stop := running(t, lifeboat.WallClock{}, w.dir, w.data)
+	s := w.until(d, "a look at the exit", func(s api.Status) bool { return len(s.Exits) == 1 })
+	stop()
+	if s.Exits[0].State != "passes" || mixed.Load() < 2 {
+		t.Errorf("after %d simulations it is %+v", mixed.Load(), s.Exits[0])
+	}
+	for _, e := range journalOf(t, w.data) {
+		if o, ok := e.(lifeboat.Outlook); ok && !o.Good {
+			t.Errorf("it was told: %+v", o)
+		}
+	}
 }

@@ -97,6 +97,7 @@ func TestOutBeforeTheDoorIsShut(t *testing.T) {
 		bed.Forward(12 * time.Second)
 	}
 	asked := w.until(d, "the owners' question", func(s api.Status) bool { return len(s.Questions) == 1 && s.Questions[0].Proposal != nil })
+	before := melting[len(melting)-1] // the Safe itself left
 	w.agree(d, asked.Questions[0])
 	w.until(d, "the end of the run", func(s api.Status) bool { return len(s.Runs) == 0 })
 	if got := bed.Balance(weth, w.safe.Address); got.Cmp(testbed.Ether(10)) < 0 {
@@ -115,7 +116,7 @@ func TestOutBeforeTheDoorIsShut(t *testing.T) {
 	if _, err := bed.Try(neighbour.Address, w.aave.Pool.Do("withdraw", weth.Address, testbed.Ether(10), neighbour.Address)); err == nil {
 		t.Error("the neighbour could still withdraw with nothing there")
 	}
-	w.clockWasRight(clock, 600, melting)
+	w.clockWasRight(clock, 600, melting, before)
 }
 
 // A meltingState is what there was to withdraw at a block, and for how long at the pace of the whole melting.
@@ -125,8 +126,9 @@ type meltingState struct {
 	left      float64 // seconds until it is less than the position
 }
 
-// clockWasRight holds what the clock said when its trigger fired against what came.
-func (w *treasury) clockWasRight(clock string, limit float64, melting []meltingState) {
+// clockWasRight holds what the clock said when its trigger fired against what came, at the pace of the melting until the last state of it before
+// the Safe itself left.
+func (w *treasury) clockWasRight(clock string, limit float64, melting []meltingState, last meltingState) {
 	w.t.Helper()
 	said := 0.0
 	for _, e := range journalOf(w.t, w.data) {
@@ -134,7 +136,7 @@ func (w *treasury) clockWasRight(clock string, limit float64, melting []meltingS
 			said = firing.Values[clock]
 		}
 	}
-	first, last := melting[0], melting[len(melting)/3] // before the Safe itself left
+	first := melting[0]
 	melted := new(big.Float).SetInt(new(big.Int).Sub(first.available, last.available))
 	pace := new(big.Float).Quo(melted, big.NewFloat(float64(last.at-first.at)))
 	for _, s := range melting {
