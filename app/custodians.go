@@ -16,6 +16,7 @@ import (
 	"lifeboat/custodian/bitcoin"
 	"lifeboat/custodian/cosmos"
 	"lifeboat/custodian/evm"
+	"lifeboat/custodian/node"
 	"lifeboat/custodian/solana"
 	"lifeboat/plan"
 	"lifeboat/secret"
@@ -37,8 +38,9 @@ func (d *Daemon) openWatches() error {
 	if d.Sandbox {
 		return nil
 	}
+	servers := newServers(d.Clock) // one budget for each, whichever accounts ask it
 	for _, a := range d.DaemonOptions.Plan.AccountsOnChains() {
-		c, err := openCustodian(context.Background(), d.DaemonOptions.Plan, a, d.chains[a.Chain], d.vault(), d.Clock)
+		c, err := openCustodian(context.Background(), d.DaemonOptions.Plan, a, d.chains[a.Chain], servers, d.vault(), d.Clock)
 		if err != nil {
 			return err
 		}
@@ -49,8 +51,8 @@ func (d *Daemon) openWatches() error {
 }
 
 // openCustodian of an account on a chain, by the nodes of the chain. The addresses of nodes are read now, because they hold keys; nothing
-// is asked yet. opened is the account's chain, where that is one of EVM.
-func openCustodian(ctx context.Context, p *plan.Plan, a plan.Account, opened *chain.Chain, vault *secret.Vault, clock lifeboat.Clock) (*custodian.Custodian, error) {
+// is asked yet. opened is the account's chain, where that is one of EVM; servers are those of the others.
+func openCustodian(ctx context.Context, p *plan.Plan, a plan.Account, opened *chain.Chain, servers *node.Servers, vault *secret.Vault, clock lifeboat.Clock) (*custodian.Custodian, error) {
 	x, _ := p.Chained(a.Chain)
 	o := custodian.Options{Account: a.Name, Name: a.Chain, Quorum: x.Chain.Quorum}
 	var err error
@@ -63,7 +65,7 @@ func openCustodian(ctx context.Context, p *plan.Plan, a plan.Account, opened *ch
 		if x.Chain.Kind == plan.Bitcoin {
 			o.Behind = bitcoin.Behind(address.Network(x.Chain.Network))
 		}
-		o.Sources, err = sourcesOf(ctx, p, a, *x.Chain, vault, clock)
+		o.Sources, err = sourcesOf(ctx, p, a, *x.Chain, servers, vault, clock)
 	}
 	if err == nil {
 		var c *custodian.Custodian
@@ -110,11 +112,14 @@ func evmSource(p *plan.Plan, a plan.Account, c *chain.Chain) (*evm.Source, error
 	return evm.New(o)
 }
 
+func newServers(clock lifeboat.Clock) *node.Servers {
+	return node.NewServers(clock, &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()})
+}
+
 // sourcesOf an account on a chain that is not EVM are its nodes, each of which is asked by itself.
-func sourcesOf(ctx context.Context, p *plan.Plan, a plan.Account, c plan.Chain, vault *secret.Vault, clock lifeboat.Clock) ([]custodian.Source, error) {
+func sourcesOf(ctx context.Context, p *plan.Plan, a plan.Account, c plan.Chain, servers *node.Servers, vault *secret.Vault, clock lifeboat.Clock) ([]custodian.Source, error) {
 	ctx, cancel := context.WithTimeout(ctx, secretMax)
 	defer cancel()
-	client := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
 	var sources []custodian.Source
 	seen := map[string]bool{}
 	for _, text := range c.Nodes {
@@ -122,7 +127,11 @@ func sourcesOf(ctx context.Context, p *plan.Plan, a plan.Account, c plan.Chain, 
 		if err != nil {
 			return nil, err
 		}
-		source, err := sourceAt(url, p.Counted(a.Name), a, c, clock, client)
+		server, err := servers.At(url)
+		if err != nil {
+			return nil, err
+		}
+		source, err := sourceAt(server, p.Counted(a.Name), a, c, clock)
 		if err != nil {
 			return nil, err
 		}
@@ -136,7 +145,7 @@ func sourcesOf(ctx context.Context, p *plan.Plan, a plan.Account, c plan.Chain, 
 }
 
 // sourceAt one node.
-func sourceAt(url string, holdings []plan.Holding, a plan.Account, c plan.Chain, clock lifeboat.Clock, client *http.Client) (custodian.Source, error) {
+func sourceAt(server *node.Node, holdings []plan.Holding, a plan.Account, c plan.Chain, clock lifeboat.Clock) (custodian.Source, error) {
 	coin := ""
 	tokens := map[string]string{}       // of Solana, :: mint → symbol
 	assets := map[string]cosmos.Asset{} // of Cosmos, :: denomination → asset
@@ -151,11 +160,11 @@ func sourceAt(url string, holdings []plan.Holding, a plan.Account, c plan.Chain,
 	}
 	switch c.Kind {
 	case plan.Bitcoin:
-		return bitcoin.New(bitcoin.Options{URL: url, Addresses: a.AllAddresses(), Symbol: coin, Network: address.Network(c.Network), Clock: clock, Client: client})
+		return bitcoin.New(bitcoin.Options{Node: server, Addresses: a.AllAddresses(), Symbol: coin, Network: address.Network(c.Network), Clock: clock})
 	case plan.Solana:
-		return solana.New(solana.Options{URL: url, Addresses: a.AllAddresses(), Stakes: a.Stakes, Symbol: coin, Tokens: tokens, Cluster: solana.Cluster(c.Network), Clock: clock, Client: client})
+		return solana.New(solana.Options{Node: server, Addresses: a.AllAddresses(), Stakes: a.Stakes, Symbol: coin, Tokens: tokens, Cluster: solana.Cluster(c.Network), Clock: clock})
 	case plan.Cosmos:
-		return cosmos.New(cosmos.Options{URL: url, Addresses: a.AllAddresses(), Prefix: c.Prefix, ChainID: c.Network, Assets: assets, Clock: clock, Client: client})
+		return cosmos.New(cosmos.Options{Node: server, Addresses: a.AllAddresses(), Prefix: c.Prefix, ChainID: c.Network, Assets: assets, Clock: clock})
 	}
 	return nil, fmt.Errorf("nobody here asks a chain of kind %s", c.Kind)
 }

@@ -3,13 +3,16 @@ package app
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"lifeboat"
 	"lifeboat/chain"
+	"lifeboat/custodian/bitcoin"
 	"lifeboat/custodian/evm"
+	"lifeboat/custodian/node"
 	"lifeboat/secret"
 )
 
@@ -47,7 +50,7 @@ holdings:
 	asked := func(name string) evm.Options {
 		t.Helper()
 		a, _ := p.Account(name)
-		c, err := openCustodian(t.Context(), p, a, way, &secret.Vault{}, lifeboat.WallClock{})
+		c, err := openCustodian(t.Context(), p, a, way, newServers(lifeboat.WallClock{}), &secret.Vault{}, lifeboat.WallClock{})
 		if err != nil || c.Account != name || c.Options.Name != "Ethereum" || c.Behind != evm.Behind(way.Network()) {
 			t.Fatalf("%+v, %v", c, err)
 		}
@@ -63,5 +66,42 @@ holdings:
 	}
 	if o := asked("staked"); o.Coin != "ETH" || len(o.Tokens) != 0 || o.Protocol.Name() != "Stake" {
 		t.Errorf("staked: %+v", o)
+	}
+}
+
+// Accounts of one chain that is no EVM chain ask the same servers, so that what each server may be asked is counted once.
+func TestAccountsShareAServer(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "plan.yaml"), []byte(`
+portfolio: {name: Cold, base_currency: USD, calendar: 24/7}
+people: [{name: Alex, role: owner}]
+dependencies:
+  - {name: Bitcoin, kind: chain, chain: {nodes: ["https://one.example.org/key", "https://two.example.org"]}}
+accounts:
+  - {name: cold, kind: wallet, chain: Bitcoin, address: 1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa}
+  - {name: colder, kind: wallet, chain: Bitcoin, address: 12c6DSiU4Rq3P4ZxziKxzrL5LmMBrzjrJX}
+holdings:
+  - {symbol: BTC, account: cold, quantity: 1.5, class: crypto, price: 100000}
+  - {symbol: BTC, account: colder, quantity: 1.5, class: crypto, price: 100000}
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := LoadPlan(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	servers := newServers(lifeboat.WallClock{})
+	nodes := map[string][]*node.Node{}
+	for _, a := range p.AccountsOnChains() {
+		c, err := openCustodian(t.Context(), p, a, nil, servers, &secret.Vault{}, lifeboat.WallClock{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range c.Sources {
+			nodes[a.Name] = append(nodes[a.Name], s.(*bitcoin.Source).Node)
+		}
+	}
+	if cold, colder := nodes["cold"], nodes["colder"]; len(cold) != 2 || cold[0] == cold[1] || !slices.Equal(cold, colder) {
+		t.Errorf("cold asks %v, colder %v", cold, colder)
 	}
 }

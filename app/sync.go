@@ -72,7 +72,7 @@ func askChain(ctx context.Context, p *plan.Plan, a plan.Account, vault *secret.V
 		defer chains.Close()
 		opened = chains[x.Name]
 	}
-	c, err := openCustodian(ctx, p, a, opened, vault, clock)
+	c, err := openCustodian(ctx, p, a, opened, newServers(clock), vault, clock)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -32,12 +31,11 @@ import (
 
 // Options of a source.
 type Options struct {
-	URL       string          // of the server, with user and password or a key where it wants one
+	Node      *node.Node      // the server; accounts that ask the same one share it
 	Addresses []string        // of the account, all of one network
 	Symbol    string          // as the plan calls it; BTC when empty
 	Network   address.Network // "" is mainnet
 	Clock     lifeboat.Clock
-	Client    *http.Client // nil is the usual one
 }
 
 const (
@@ -58,7 +56,6 @@ func Behind(n address.Network) time.Duration {
 // Source is one server that is asked for the account. It is safe for concurrent use.
 type Source struct {
 	Options
-	node  *node.Node
 	owned wallet
 	mu    sync.Mutex // guards found
 	found server     // once it is known what the server is, and that its network is the right one
@@ -94,10 +91,6 @@ type wallet struct {
 // New makes a source; addresses that are none, or of another network, are refused.
 func New(o Options) (*Source, error) {
 	o.Symbol, o.Network = cmp.Or(o.Symbol, "BTC"), cmp.Or(o.Network, address.Mainnet)
-	server, err := node.New(o.URL, o.Clock, o.Client)
-	if err != nil {
-		return nil, err
-	}
 	if len(o.Addresses) == 0 || len(o.Addresses) > addressesMax {
 		return nil, fmt.Errorf("an account on Bitcoin has between 1 and %d addresses, not %d", addressesMax, len(o.Addresses))
 	}
@@ -112,11 +105,11 @@ func New(o Options) (*Source, error) {
 			owned.addresses = append(owned.addresses, a)
 		}
 	}
-	return &Source{Options: o, node: server, owned: owned}, nil
+	return &Source{Options: o, owned: owned}, nil
 }
 
 // Name is the server's host.
-func (s *Source) Name() string { return s.node.Host() }
+func (s *Source) Name() string { return s.Node.Host() }
 
 // Holdings are one line, of what is confirmed at the newest block.
 func (s *Source) Holdings(ctx context.Context) (custodian.Holdings, error) {
@@ -149,12 +142,12 @@ func (s *Source) Holdings(ctx context.Context) (custodian.Holdings, error) {
 		}
 		before = after
 	}
-	return custodian.Holdings{}, s.node.Fault("read the balance", "a new block came during each of %d looks", looksMax)
+	return custodian.Holdings{}, s.Node.Fault("read the balance", "a new block came during each of %d looks", looksMax)
 }
 
 func (s *Source) holdings(at header, h held) (custodian.Holdings, error) {
 	if h.confirmed.IsNegative() || h.confirmed.GreaterThan(supply) || h.free.IsNegative() || h.free.GreaterThan(h.confirmed) {
-		return custodian.Holdings{}, s.node.Fault("read the balance", "%s BTC of which %s are free is more or less than there can be", h.confirmed, h.free)
+		return custodian.Holdings{}, s.Node.Fault("read the balance", "%s BTC of which %s are free is more or less than there can be", h.confirmed, h.free)
 	}
 	return custodian.Holdings{
 		At:     earlier(at.at, s.Clock.Now()), // a miner's clock may be two hours fast
@@ -173,7 +166,7 @@ func earlier(a, b time.Time) time.Time {
 // fresh refuses what a node says that has lost touch.
 func (s *Source) fresh(at header) error {
 	if old := s.Clock.Now().Sub(at.at); old > Behind(s.Network) {
-		return s.node.Fault("read the newest block", "it is behind: its newest block, %d, is of %s", at.height, at.at.Format("2006-01-02 15:04 MST"))
+		return s.Node.Fault("read the newest block", "it is behind: its newest block, %d, is of %s", at.height, at.at.Format("2006-01-02 15:04 MST"))
 	}
 	return nil
 }
@@ -216,7 +209,7 @@ func (s *Source) server(ctx context.Context) (server, error) {
 		return nil, err
 	}
 	if network := first[hash]; network != s.Network {
-		return nil, s.node.Fault("read the first block", "it is a server of %s, and the account is on %s", cmp.Or(string(network), "a chain that is not Bitcoin's"), s.Network)
+		return nil, s.Node.Fault("read the first block", "it is a server of %s, and the account is on %s", cmp.Or(string(network), "a chain that is not Bitcoin's"), s.Network)
 	}
 	s.found = found
 	return found, nil
@@ -225,9 +218,9 @@ func (s *Source) server(ctx context.Context) (server, error) {
 // recognise asks what only one kind of server answers: a path of Esplora, then a method of btcd, then one of Bitcoin Core.
 func (s *Source) recognise(ctx context.Context) (server, error) {
 	const step = "find out what kind of server it is"
-	_, err := s.node.Text(ctx, step, "/blocks/tip/height")
+	_, err := s.Node.Text(ctx, step, "/blocks/tip/height")
 	if err == nil {
-		return esplora{s.node}, nil
+		return esplora{s.Node}, nil
 	}
 	if e, ok := rest.As(err); ok && (!e.Reached || e.Throttled || e.Status >= 500) {
 		return nil, err // it says nothing about what it is; btcd hangs up where a path is asked for
@@ -235,26 +228,26 @@ func (s *Source) recognise(ctx context.Context) (server, error) {
 	var version struct {
 		API *struct{} `json:"btcdjsonrpcapi"`
 	}
-	err = s.node.Call(ctx, step, "version", nil, &version)
+	err = s.Node.Call(ctx, step, "version", nil, &version)
 	if err == nil && version.API != nil {
-		return btcd{s.node}, nil
+		return btcd{s.Node}, nil
 	}
 	var refused *node.RPCError
 	if !errors.As(err, &refused) || refused.Code != "-32601" {
-		return nil, cmp.Or(err, s.node.Fault(step, "it speaks neither as Esplora nor as btcd or Bitcoin Core do"))
+		return nil, cmp.Or(err, s.Node.Fault(step, "it speaks neither as Esplora nor as btcd or Bitcoin Core do"))
 	}
 	var about struct {
 		Version     json.Number `json:"version"`
 		Subversion  string      `json:"subversion"`
 		Connections json.Number `json:"connections"`
 	}
-	if err := s.node.Call(ctx, step, "getnetworkinfo", nil, &about); err != nil {
+	if err := s.Node.Call(ctx, step, "getnetworkinfo", nil, &about); err != nil {
 		return nil, err
 	}
 	if about.Version == "" || !strings.HasPrefix(about.Subversion, "/") {
-		return nil, s.node.Fault(step, "it speaks neither as Esplora nor as btcd or Bitcoin Core do")
+		return nil, s.Node.Fault(step, "it speaks neither as Esplora nor as btcd or Bitcoin Core do")
 	}
-	return core{rpc{s.node}}, nil
+	return core{rpc{s.Node}}, nil
 }
 
 // first blocks tell the networks apart, whatever a node calls itself.

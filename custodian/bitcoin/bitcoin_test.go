@@ -14,8 +14,10 @@ import (
 
 	"github.com/btcsuite/btcd/chaincfg/v2"
 
+	"lifeboat"
 	"lifeboat/custodian/address"
 	"lifeboat/custodian/bitcoin/bitcointest"
+	"lifeboat/custodian/node"
 )
 
 type stopped struct{ at time.Time }
@@ -41,15 +43,25 @@ func chain() *bitcointest.Chain {
 		Funded: "2100000000000001", Spent: "100000000000000", Leaving: "1", Watched: true, Paths: map[string]string{}, Methods: map[string]string{}}
 }
 
+// at is the server of an address.
+func at(t *testing.T, url string, clock lifeboat.Clock) *node.Node {
+	t.Helper()
+	n, err := node.New(url, clock, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 func sourceAt(t *testing.T, handler http.Handler, user string) *Source {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	at, _ := url.Parse(server.URL)
+	where, _ := url.Parse(server.URL)
 	if user != "" {
-		at.User = url.UserPassword("owner", user)
+		where.User = url.UserPassword("owner", user)
 	}
-	s, err := New(Options{URL: at.String(), Addresses: []string{cold, cold}, Clock: stopped{noon}})
+	s, err := New(Options{Node: at(t, where.String(), stopped{noon}), Addresses: []string{cold, cold}, Clock: stopped{noon}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ func sourceOn(t *testing.T, r *btcdtest.Regtest, addresses ...address.Bitcoin) *
 	for _, a := range addresses {
 		texts = append(texts, a.Text)
 	}
-	s, err := New(Options{URL: r.URL, Addresses: texts, Network: address.Regtest, Clock: lifeboat.WallClock{}})
+	s, err := New(Options{Node: at(t, r.URL, lifeboat.WallClock{}), Addresses: texts, Network: address.Regtest, Clock: lifeboat.WallClock{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,14 +74,14 @@ func TestRegtest(t *testing.T) {
 	if got, err := safe.Transfers(t.Context(), 200); err != nil || len(got) != 122 {
 		t.Errorf("%d transfers, %v", len(got), err) // 121 blocks, and the payment
 	}
-	mainnet, err := New(Options{URL: r.URL, Addresses: []string{"1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"}, Clock: lifeboat.WallClock{}})
+	mainnet, err := New(Options{Node: at(t, r.URL, lifeboat.WallClock{}), Addresses: []string{"1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"}, Clock: lifeboat.WallClock{}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := mainnet.Holdings(t.Context()); err == nil || !strings.Contains(err.Error(), "it is a server of regtest, and the account is on mainnet") || strings.Contains(err.Error(), "password") {
 		t.Errorf("another network: %v", err)
 	}
-	wrong, _ := New(Options{URL: strings.Replace(r.URL, "a-long-password", "not-the-password", 1), Addresses: []string{vault.Text}, Network: address.Regtest, Clock: lifeboat.WallClock{}})
+	wrong, _ := New(Options{Node: at(t, strings.Replace(r.URL, "a-long-password", "not-the-password", 1), lifeboat.WallClock{}), Addresses: []string{vault.Text}, Network: address.Regtest, Clock: lifeboat.WallClock{}})
 	if _, err := wrong.Holdings(t.Context()); err == nil || strings.Contains(err.Error(), "not-the-password") || !strings.Contains(err.Error(), "401") {
 		t.Errorf("a wrong password: %v", err)
 	}

@@ -36,13 +36,12 @@ type Asset struct {
 
 // Options of a source.
 type Options struct {
-	URL       string // of the node's REST server, with a key where it wants one
+	Node      *node.Node // whose REST server is asked; accounts that ask the same one share it
 	Addresses []string
 	Prefix    string // of the chain's addresses
 	ChainID   string
 	Assets    map[string]Asset // :: denomination → asset
 	Clock     lifeboat.Clock
-	Client    *http.Client // nil is the usual one
 }
 
 const (
@@ -56,15 +55,10 @@ const (
 // Source is one node that is asked for the account. It is safe for concurrent use.
 type Source struct {
 	Options
-	node *node.Node
 }
 
 // New makes a source; addresses that are none, or of another chain, are refused.
 func New(o Options) (*Source, error) {
-	server, err := node.New(o.URL, o.Clock, o.Client)
-	if err != nil {
-		return nil, err
-	}
 	o.Addresses = slices.Compact(slices.Sorted(slices.Values(o.Addresses))) // one that is listed twice is counted once
 	switch {
 	case o.ChainID == "" || o.Prefix == "":
@@ -84,11 +78,11 @@ func New(o Options) (*Source, error) {
 			return nil, fmt.Errorf("denomination %q: it needs a symbol, and between 0 and %d digits", denom, decimalsMax)
 		}
 	}
-	return &Source{Options: o, node: server}, nil
+	return &Source{Options: o}, nil
 }
 
 // Name is the node's host.
-func (s *Source) Name() string { return s.node.Host() }
+func (s *Source) Name() string { return s.Node.Host() }
 
 // Holdings are the named denominations at the newest block.
 func (s *Source) Holdings(ctx context.Context) (custodian.Holdings, error) {
@@ -128,7 +122,7 @@ func (s *Source) lines(held, free coins) ([]lifeboat.StatementLine, error) {
 	all := map[string]*lifeboat.StatementLine{}
 	for denom, a := range s.Assets {
 		if free[denom].GreaterThan(held[denom]) {
-			return nil, s.node.Fault("read the balance", "more of %s may be spent than is there", a.Symbol)
+			return nil, s.Node.Fault("read the balance", "more of %s may be spent than is there", a.Symbol)
 		}
 		if all[a.Symbol] == nil {
 			all[a.Symbol] = &lifeboat.StatementLine{Symbol: a.Symbol}
@@ -160,7 +154,7 @@ func (s *Source) newest(ctx context.Context) (block, error) {
 			} `json:"header"`
 		} `json:"block"`
 	}
-	if _, err := s.node.Get(ctx, step, "/cosmos/base/tendermint/v1beta1/blocks/latest", nil, nil, &said); err != nil {
+	if _, err := s.Node.Get(ctx, step, "/cosmos/base/tendermint/v1beta1/blocks/latest", nil, nil, &said); err != nil {
 		return block{}, err
 	}
 	h := said.Block.Header
@@ -168,11 +162,11 @@ func (s *Source) newest(ctx context.Context) (block, error) {
 	now := s.Clock.Now()
 	switch {
 	case h.ChainID != "" && h.ChainID != s.ChainID:
-		return block{}, s.node.Fault(step, "it is a node of %s, and the account is on %s", h.ChainID[:min(len(h.ChainID), 64)], s.ChainID)
+		return block{}, s.Node.Fault(step, "it is a node of %s, and the account is on %s", h.ChainID[:min(len(h.ChainID), 64)], s.ChainID)
 	case h.ChainID == "" || err != nil || height == 0 || h.Time.IsZero():
-		return block{}, s.node.Fault(step, "the answer does not name the chain, the height and the time")
+		return block{}, s.Node.Fault(step, "the answer does not name the chain, the height and the time")
 	case now.Sub(h.Time) > behindMax:
-		return block{}, s.node.Fault(step, "it is behind: its newest block, %d, is of %s", height, h.Time.UTC().Format("2006-01-02 15:04 MST"))
+		return block{}, s.Node.Fault(step, "it is behind: its newest block, %d, is of %s", height, h.Time.UTC().Format("2006-01-02 15:04 MST"))
 	}
 	at := h.Time.UTC()
 	if at.After(now) {
@@ -187,7 +181,7 @@ const heightHeader = "X-Cosmos-Block-Height"
 // get reads the state at the block.
 func (s *Source) get(ctx context.Context, at block, step, path string, query url.Values, out any) error {
 	height := strconv.FormatUint(at.height, 10)
-	header, err := s.node.Get(ctx, step, path, query, http.Header{heightHeader: {height}}, out)
+	header, err := s.Node.Get(ctx, step, path, query, http.Header{heightHeader: {height}}, out)
 	if err != nil {
 		return err
 	}
@@ -197,9 +191,9 @@ func (s *Source) get(ctx context.Context, at block, step, path string, query url
 	}
 	switch {
 	case said == "":
-		return s.node.Fault(step, "it does not say for which block it answers (%s)", heightHeader)
+		return s.Node.Fault(step, "it does not say for which block it answers (%s)", heightHeader)
 	case said != height:
-		return s.node.Fault(step, "it answers for block %s where %s was asked for", said[:min(len(said), 20)], height)
+		return s.Node.Fault(step, "it answers for block %s where %s was asked for", said[:min(len(said), 20)], height)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"lifeboat/custodian/address"
 	"lifeboat/custodian/cosmos/cosmostest"
+	"lifeboat/custodian/node"
 )
 
 type stopped struct{ at time.Time }
@@ -53,7 +54,11 @@ func sourceAt(t *testing.T, handler http.Handler) *Source {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	s, err := New(Options{URL: server.URL, Addresses: []string{owner, owner}, Prefix: "cosmos", ChainID: "cosmoshub-4", Assets: map[string]Asset{"uatom": {"ATOM", 6}}, Clock: stopped{noon}})
+	n, err := node.New(server.URL, stopped{noon}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(Options{Node: n, Addresses: []string{owner, owner}, Prefix: "cosmos", ChainID: "cosmoshub-4", Assets: map[string]Asset{"uatom": {"ATOM", 6}}, Clock: stopped{noon}})
 	if err != nil {
 		t.Fatal(err)
 	}

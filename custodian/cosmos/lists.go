@@ -22,15 +22,15 @@ func (s *Source) pages(step string, one func(query url.Values) (next *pagination
 		case err != nil:
 			return err
 		case !ok || next == nil:
-			return s.node.Fault(step, "the answer is not a page of a list")
+			return s.Node.Fault(step, "the answer is not a page of a list")
 		case next.Next == "":
 			return nil
 		case next.Next == key:
-			return s.node.Fault(step, "the list goes round in a circle")
+			return s.Node.Fault(step, "the list goes round in a circle")
 		}
 		key = next.Next
 	}
-	return s.node.Fault(step, "the list has more than %d pages, or does not end", pagesMax)
+	return s.Node.Fault(step, "the list has more than %d pages, or does not end", pagesMax)
 }
 
 // bank reads balances, or those that may be spent.
@@ -46,7 +46,7 @@ func (s *Source) bank(ctx context.Context, at block, what, address string, into 
 		}
 		for _, c := range said.Balances {
 			if err := into.add(c); err != nil {
-				return nil, false, s.node.Fault(step, "%s", err)
+				return nil, false, s.Node.Fault(step, "%s", err)
 			}
 		}
 		return said.Pagination, said.Balances != nil, nil
@@ -68,7 +68,7 @@ func (s *Source) delegated(ctx context.Context, at block, address string, into c
 		}
 		for _, d := range said.Delegations {
 			if err := into.add(d.Balance); err != nil {
-				return nil, false, s.node.Fault(step, "%s", err)
+				return nil, false, s.Node.Fault(step, "%s", err)
 			}
 		}
 		return said.Pagination, said.Delegations != nil, nil
@@ -93,7 +93,7 @@ func (s *Source) unbonding(ctx context.Context, at block, address, bond string, 
 		for _, u := range said.Unbonding {
 			for _, e := range u.Entries {
 				if err := into.add(coin{bond, e.Balance}); err != nil {
-					return nil, false, s.node.Fault(step, "%s", err)
+					return nil, false, s.Node.Fault(step, "%s", err)
 				}
 			}
 		}
@@ -113,7 +113,7 @@ func (s *Source) bond(ctx context.Context, at block) (string, error) {
 		return "", err
 	}
 	if said.Params.Bond == "" {
-		return "", s.node.Fault(step, "the answer names no denomination")
+		return "", s.Node.Fault(step, "the answer names no denomination")
 	}
 	return said.Params.Bond, nil
 }

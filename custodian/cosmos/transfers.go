@@ -75,16 +75,16 @@ func (s *Source) search(ctx context.Context, event, address string, limit int, i
 	var said struct {
 		Transactions []transaction `json:"tx_responses"`
 	}
-	if _, err := s.node.Get(ctx, step, "/cosmos/tx/v1beta1/txs", url.Values{"query": {condition}, "events": {condition},
+	if _, err := s.Node.Get(ctx, step, "/cosmos/tx/v1beta1/txs", url.Values{"query": {condition}, "events": {condition},
 		"order_by": {"ORDER_BY_DESC"}, "limit": {strconv.Itoa(limit)}, "pagination.limit": {strconv.Itoa(limit)}}, nil, &said); err != nil {
 		return err
 	}
 	if said.Transactions == nil {
-		return s.node.Fault(step, "the answer is not a list of transactions")
+		return s.Node.Fault(step, "the answer is not a list of transactions")
 	}
 	for _, tx := range said.Transactions {
 		if tx.Hash == "" || len(tx.Hash) > 64 || tx.Time.IsZero() || tx.Events == nil {
-			return s.node.Fault(step, "it lists something that is not a transaction")
+			return s.Node.Fault(step, "it lists something that is not a transaction")
 		}
 		into[tx.Hash] = tx
 	}
@@ -109,7 +109,7 @@ func (s *Source) changes(tx transaction) ([]custodian.Transfer, error) {
 		}
 		list, ok := readCoins(e.value("amount"))
 		if !ok {
-			return nil, s.node.Fault("read a transaction", "%s names an amount that is none", tx.Hash)
+			return nil, s.Node.Fault("read a transaction", "%s names an amount that is none", tx.Hash)
 		}
 		for denom, amount := range list {
 			if a, named := s.Assets[denom]; named {

@@ -3,7 +3,8 @@
 // should be: one sentence that names its host.
 //
 // Calls go out once and are never repeated, answers are bounded, and what is secret in an address – user, password, key in the
-// path or the query – is in no error. It knows no chain; what a method or a field means is the connectors'.
+// path or the query – is in no error. What one server is asked in a minute is bounded too, by all accounts together when they share their
+// [Servers]; who comes too late waits a little. It knows no chain; what a method or a field means is the connectors'.
 package node
 
 import (
@@ -14,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"lifeboat"
 	"lifeboat/act/venue/rest"
@@ -25,8 +27,38 @@ type Node struct {
 	host   string
 }
 
-// perMinute bounds what one server is asked, so that an account with many pages cannot get everybody else throttled.
-const perMinute = 600
+const (
+	// perMinute bounds what one server is asked, so that an account with many pages cannot get everybody else throttled.
+	perMinute = 600
+	// waitMax is how long a call waits for its place in that.
+	waitMax = 10 * time.Second
+)
+
+// Servers are those that the accounts of one process ask, each opened once: whoever asks it, it is one budget and one set of connections.
+// There are as many as a plan names. It is for who opens the accounts, one after the other.
+type Servers struct {
+	clock  lifeboat.Clock
+	client *http.Client
+	opened map[string]*Node // :: address → the server there
+}
+
+// NewServers opens none yet. client may be nil.
+func NewServers(clock lifeboat.Clock, client *http.Client) *Servers {
+	return &Servers{clock, client, map[string]*Node{}}
+}
+
+// At an address.
+func (s *Servers) At(address string) (*Node, error) {
+	address = strings.TrimSpace(address)
+	if n := s.opened[address]; n != nil {
+		return n, nil
+	}
+	n, err := New(address, s.clock, s.client)
+	if err == nil {
+		s.opened[address] = n
+	}
+	return n, err
+}
 
 // New takes the address of a server, with user and password or a key in it where it wants one. client may be nil.
 func New(address string, clock lifeboat.Clock, client *http.Client) (*Node, error) {
@@ -100,12 +132,27 @@ func explain(_ int, body []byte) (code, message string) {
 	return said.Code.String(), said.Message
 }
 
+// ask makes one call, when the budget has room for it. One that was made is not made again, whatever comes of it.
+func (n *Node) ask(ctx context.Context, r rest.Request, out any) (rest.Answer, error) {
+	for until := n.caller.Clock.Now().Add(waitMax); ; {
+		answer, err := n.caller.Do(ctx, r, out)
+		e, ok := rest.As(err)
+		if !ok || !e.Throttled || e.Reached {
+			return answer, err
+		}
+		turn := n.caller.Clock.Now().Add(e.RetryAfter)
+		if turn.After(until) || n.caller.Clock.Sleep(ctx, turn) != nil {
+			return answer, err
+		}
+	}
+}
+
 // Host is what people know the server by; it holds no secret.
 func (n *Node) Host() string { return n.host }
 
 // Get reads the JSON at a path into out and gives the answer's header.
 func (n *Node) Get(ctx context.Context, step, path string, query url.Values, header http.Header, out any) (http.Header, error) {
-	answer, err := n.caller.Do(ctx, rest.Request{Step: step, Method: http.MethodGet, Path: path, Query: query, Header: header}, out)
+	answer, err := n.ask(ctx, rest.Request{Step: step, Method: http.MethodGet, Path: path, Query: query, Header: header}, out)
 	return answer.Header, err
 }
 
@@ -114,7 +161,7 @@ const textMax = 256
 
 // Text reads the line of text at a path.
 func (n *Node) Text(ctx context.Context, step, path string) (string, error) {
-	answer, err := n.caller.Do(ctx, rest.Request{Step: step, Method: http.MethodGet, Path: path}, nil)
+	answer, err := n.ask(ctx, rest.Request{Step: step, Method: http.MethodGet, Path: path}, nil)
 	if err != nil {
 		return "", err
 	}
@@ -154,7 +201,7 @@ func (n *Node) Call(ctx context.Context, step, method string, params []any, out 
 		Error  json.RawMessage `json:"error"`
 	}
 	body := map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-	_, err := n.caller.Do(ctx, rest.Request{Step: step, Method: http.MethodPost, Path: "", Body: body}, &answer)
+	_, err := n.ask(ctx, rest.Request{Step: step, Method: http.MethodPost, Path: "", Body: body}, &answer)
 	if e, ok := rest.As(err); ok && e.Code != "" {
 		return &RPCError{Code: e.Code, Message: e.Message, text: e.Error()}
 	}

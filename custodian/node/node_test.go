@@ -3,10 +3,15 @@ package node
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"lifeboat"
 )
@@ -63,4 +68,79 @@ func TestResults(t *testing.T) {
 			t.Errorf("%s: %v", c.answer, err)
 		}
 	}
+}
+
+// answers every request of a transport at once, and counts them, without a network: time in a bubble goes on only when nobody waits for one.
+type answers struct {
+	asked  atomic.Int64
+	status int
+}
+
+func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
+	a.asked.Add(1)
+	return &http.Response{StatusCode: a.status, Header: http.Header{"Retry-After": {"60"}}, Body: io.NopCloser(strings.NewReader(`{"result":"x"}`)), Request: r}, nil
+}
+
+// TestOneBudgetForAServer has three accounts ask one server as fast as they can: together they ask what one may, nobody is turned away who waits
+// a moment for it, and another server is nobody's affair.
+func TestOneBudgetForAServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &answers{status: 200}
+		servers := NewServers(lifeboat.WallClock{}, &http.Client{Transport: a})
+		var group sync.WaitGroup
+		const each, minutes = 400, 2
+		for range 3 {
+			n, err := servers.At(" https://one.example/key ")
+			if err != nil {
+				t.Fatal(err)
+			}
+			group.Go(func() {
+				var out string
+				for range each {
+					if err := n.Call(t.Context(), "ask", "method", nil, &out); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		other, _ := servers.At("https://two.example/key")
+		var out string
+		if err := other.Call(t.Context(), "ask", "method", nil, &out); err != nil {
+			t.Error(err)
+		}
+		begun := time.Now()
+		time.Sleep(time.Minute)
+		if n := a.asked.Load(); n > perMinute*18/10+2 { // a fifth is kept, and what is used comes back in a minute
+			t.Errorf("in the first minute they asked %d times", n)
+		}
+		group.Wait()
+		if took := time.Since(begun); a.asked.Load() != 3*each+1 || took < time.Minute || took > minutes*time.Minute {
+			t.Errorf("%d requests took %s", a.asked.Load(), took)
+		}
+	})
+}
+
+// TestAServerThatAsksForQuiet is left alone by everybody for as long as it wants, and nobody waits longer for that than makes sense.
+func TestAServerThatAsksForQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &answers{status: http.StatusTooManyRequests}
+		servers := NewServers(lifeboat.WallClock{}, &http.Client{Transport: a})
+		n, _ := servers.At("https://one.example")
+		again, _ := servers.At("https://one.example")
+		var out string
+		for _, n := range []*Node{n, again, n} {
+			if err := n.Call(t.Context(), "ask", "method", nil, &out); err == nil {
+				t.Error("it answered")
+			}
+		}
+		if a.asked.Load() != 1 {
+			t.Errorf("it was asked %d times", a.asked.Load())
+		}
+		a.status = 200
+		time.Sleep(55 * time.Second)
+		if err := again.Call(t.Context(), "ask", "method", nil, &out); err != nil || out != "x" {
+			t.Errorf("a moment before it may be asked again: %v", err)
+		}
+	})
 }

@@ -14,7 +14,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -45,14 +44,13 @@ var first = map[string]Cluster{
 
 // Options of a source.
 type Options struct {
-	URL       string // of the node, with a key where it wants one
+	Node      *node.Node // that is asked; accounts that ask the same one share it
 	Addresses []string
 	Stakes    []string          // stake accounts that the addresses may withdraw from
 	Symbol    string            // of SOL, as the plan calls it; SOL when empty
 	Tokens    map[string]string // :: mint → the plan's symbol
 	Cluster   Cluster           // "" is mainnet
 	Clock     lifeboat.Clock
-	Client    *http.Client // nil is the usual one
 }
 
 const (
@@ -69,7 +67,6 @@ const (
 // Source is one node that is asked for the account. It is safe for concurrent use.
 type Source struct {
 	Options
-	node  *node.Node
 	mu    sync.Mutex // guards known
 	known bool       // that the node is of the right cluster
 }
@@ -77,10 +74,6 @@ type Source struct {
 // New makes a source; addresses and mints that are none are refused.
 func New(o Options) (*Source, error) {
 	o.Symbol, o.Cluster = cmp.Or(o.Symbol, "SOL"), cmp.Or(o.Cluster, Mainnet)
-	server, err := node.New(o.URL, o.Clock, o.Client)
-	if err != nil {
-		return nil, err
-	}
 	o.Addresses, o.Stakes = unique(o.Addresses), unique(o.Stakes)
 	if len(o.Addresses) == 0 || len(o.Addresses)+len(o.Stakes) > accountsMax {
 		return nil, fmt.Errorf("an account on Solana has between 1 and %d addresses and stake accounts", accountsMax)
@@ -95,7 +88,7 @@ func New(o Options) (*Source, error) {
 			return nil, fmt.Errorf("token %q: %w", mint, err)
 		}
 	}
-	return &Source{Options: o, node: server}, nil
+	return &Source{Options: o}, nil
 }
 
 // unique is the list without repetitions: what is listed twice is counted once.
@@ -106,7 +99,7 @@ func unique(all []string) []string {
 }
 
 // Name is the node's host.
-func (s *Source) Name() string { return s.node.Host() }
+func (s *Source) Name() string { return s.Node.Host() }
 
 // Holdings are SOL and the named tokens, as two readings in a row say them.
 func (s *Source) Holdings(ctx context.Context) (custodian.Holdings, error) {
@@ -128,7 +121,7 @@ func (s *Source) Holdings(ctx context.Context) (custodian.Holdings, error) {
 		}
 		before = now
 	}
-	return custodian.Holdings{}, s.node.Fault("read the balance", "it was another one at each of %d looks", looksMax)
+	return custodian.Holdings{}, s.Node.Fault("read the balance", "it was another one at each of %d looks", looksMax)
 }
 
 // check that the node is of the account's cluster, once.
@@ -140,11 +133,11 @@ func (s *Source) check(ctx context.Context) error {
 	}
 	const step = "read the first block"
 	var hash string
-	if err := s.node.Call(ctx, step, "getGenesisHash", nil, &hash); err != nil {
+	if err := s.Node.Call(ctx, step, "getGenesisHash", nil, &hash); err != nil {
 		return err
 	}
 	if cluster := first[hash[:min(32, len(hash))]]; cluster != s.Cluster {
-		return s.node.Fault(step, "it is a node of %s, and the account is on %s", cmp.Or(string(cluster), "a cluster that is not one of Solana's"), s.Cluster)
+		return s.Node.Fault(step, "it is a node of %s, and the account is on %s", cmp.Or(string(cluster), "a cluster that is not one of Solana's"), s.Cluster)
 	}
 	s.known = true
 	return nil
@@ -154,12 +147,12 @@ func (s *Source) check(ctx context.Context) error {
 func (s *Source) time(ctx context.Context, slot uint64) (time.Time, error) {
 	const step = "read the time of a block"
 	var seconds int64
-	if err := s.node.Call(ctx, step, "getBlockTime", []any{slot}, &seconds); err != nil {
+	if err := s.Node.Call(ctx, step, "getBlockTime", []any{slot}, &seconds); err != nil {
 		return time.Time{}, err
 	}
 	at, now := time.Unix(seconds, 0).UTC(), s.Clock.Now()
 	if seconds <= 0 || now.Sub(at) > behindMax {
-		return time.Time{}, s.node.Fault(step, "it is behind: the newest block that it calls final, %d, is of %s", slot, at.Format("2006-01-02 15:04 MST"))
+		return time.Time{}, s.Node.Fault(step, "it is behind: the newest block that it calls final, %d, is of %s", slot, at.Format("2006-01-02 15:04 MST"))
 	}
 	if at.After(now) {
 		at = now // the cluster's clock may be some seconds fast
@@ -237,11 +230,11 @@ type answer[T any] struct {
 // read asks for the state as finalized, and notes the slot.
 func read[T any](ctx context.Context, s *Source, l *look, step, method string, params ...any) (*T, error) {
 	var said answer[T]
-	if err := s.node.Call(ctx, step, method, params, &said); err != nil {
+	if err := s.Node.Call(ctx, step, method, params, &said); err != nil {
 		return nil, err
 	}
 	if said.Context.Slot == 0 || said.Value == nil {
-		return nil, s.node.Fault(step, "the answer does not say what is there, or at which slot")
+		return nil, s.Node.Fault(step, "the answer does not say what is there, or at which slot")
 	}
 	if l.slot == 0 || said.Context.Slot < l.slot {
 		l.slot = said.Context.Slot
@@ -257,7 +250,7 @@ func (s *Source) native(ctx context.Context, l *look, address string) error {
 	}
 	amount, ok := units(string(*said), lamports)
 	if !ok {
-		return s.node.Fault(step, "%q is no amount of lamports", short(string(*said)))
+		return s.Node.Fault(step, "%q is no amount of lamports", short(string(*said)))
 	}
 	l.add(s.Symbol, amount, amount)
 	return nil
@@ -303,7 +296,7 @@ func (s *Source) tokens(ctx context.Context, l *look, owner, program string) err
 		info := a.Account.Data.Parsed.Info
 		quantity, ok := info.Amount.read()
 		if !ok || info.Owner != owner || address.CheckSolana(info.Mint) != nil || address.CheckSolana(a.Address) != nil {
-			return s.node.Fault(step, "it lists something that is not a token account of this address")
+			return s.Node.Fault(step, "it lists something that is not a token account of this address")
 		}
 		symbol, named := s.Tokens[info.Mint]
 		if !named {
@@ -344,9 +337,9 @@ func (s *Source) stake(ctx context.Context, l *look, account string) error {
 	quantity, ok := units(string(said.Lamports), lamports)
 	switch {
 	case !ok || said.Owner != stake:
-		return s.node.Fault(step, "it is not a stake account")
+		return s.Node.Fault(step, "it is not a stake account")
 	case !slices.Contains(s.Addresses, said.Data.Parsed.Info.Meta.Authorized.Withdrawer):
-		return s.node.Fault(step, "none of the account's addresses may withdraw from it")
+		return s.Node.Fault(step, "none of the account's addresses may withdraw from it")
 	}
 	l.add(s.Symbol, quantity, decimal.Zero)
 	return nil

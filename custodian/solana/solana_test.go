@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lifeboat/custodian/address"
+	"lifeboat/custodian/node"
 	"lifeboat/custodian/solana/solanatest"
 )
 
@@ -53,7 +54,11 @@ func sourceAt(t *testing.T, handler http.Handler) *Source {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	s, err := New(Options{URL: server.URL + "/v1/a-secret-key", Addresses: []string{owner, owner}, Stakes: []string{staked}, Tokens: map[string]string{usdc: "USDC"}, Clock: stopped{noon}})
+	n, err := node.New(server.URL+"/v1/a-secret-key", stopped{noon}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(Options{Node: n, Addresses: []string{owner, owner}, Stakes: []string{staked}, Tokens: map[string]string{usdc: "USDC"}, Clock: stopped{noon}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func (s *Source) Transfers(ctx context.Context, limit int) ([]custodian.Transfer
 	}
 	asked := slices.Concat(s.Addresses, l.tokens)
 	if len(asked) > accountsMax {
-		return nil, s.node.Fault("list the transactions", "the addresses have more than %d token accounts", accountsMax)
+		return nil, s.Node.Fault("list the transactions", "the addresses have more than %d token accounts", accountsMax)
 	}
 	signatures, err := s.signatures(ctx, asked, limit)
 	if err != nil {
@@ -60,12 +60,12 @@ func (s *Source) signatures(ctx context.Context, addresses []string, limit int) 
 	for _, address := range addresses {
 		step := "list the transactions of " + address
 		var said []signature
-		if err := s.node.Call(ctx, step, "getSignaturesForAddress", []any{address, map[string]any{"limit": limit, "commitment": "finalized"}}, &said); err != nil {
+		if err := s.Node.Call(ctx, step, "getSignaturesForAddress", []any{address, map[string]any{"limit": limit, "commitment": "finalized"}}, &said); err != nil {
 			return nil, err
 		}
 		for _, g := range said {
 			if g.Text == "" || len(g.Text) > 100 || g.Slot == 0 {
-				return nil, s.node.Fault(step, "it lists something that is not a transaction")
+				return nil, s.Node.Fault(step, "it lists something that is not a transaction")
 			}
 			if !seen[g.Text] {
 				seen[g.Text] = true
@@ -107,20 +107,20 @@ type moves map[string]decimal.Decimal
 func (s *Source) changes(ctx context.Context, g signature) ([]custodian.Transfer, error) {
 	step := "read a transaction"
 	var said parsed
-	if err := s.node.Call(ctx, step, "getTransaction", []any{g.Text,
+	if err := s.Node.Call(ctx, step, "getTransaction", []any{g.Text,
 		map[string]any{"encoding": "jsonParsed", "commitment": "finalized", "maxSupportedTransactionVersion": 0}}, &said); err != nil {
 		return nil, err
 	}
 	keys := said.Transaction.Message.Accounts
 	if said.Meta == nil || said.BlockTime <= 0 || len(keys) == 0 || len(said.Meta.Before) != len(keys) || len(said.Meta.After) != len(keys) {
-		return nil, s.node.Fault(step, "the answer does not say what %s changed", short(g.Text))
+		return nil, s.Node.Fault(step, "the answer does not say what %s changed", short(g.Text))
 	}
 	native, tokens := moves{}, map[string]moves{}
 	for i, k := range keys {
 		before, ok1 := units(string(said.Meta.Before[i]), lamports)
 		after, ok2 := units(string(said.Meta.After[i]), lamports)
 		if !ok1 || !ok2 {
-			return nil, s.node.Fault(step, "%s names an amount that is none", short(g.Text))
+			return nil, s.Node.Fault(step, "%s names an amount that is none", short(g.Text))
 		}
 		native[k.Address] = native[k.Address].Add(after).Sub(before)
 	}
@@ -128,7 +128,7 @@ func (s *Source) changes(ctx context.Context, g signature) ([]custodian.Transfer
 		for _, b := range list {
 			quantity, ok := b.Amount.read()
 			if !ok {
-				return nil, s.node.Fault(step, "%s names an amount that is none", short(g.Text))
+				return nil, s.Node.Fault(step, "%s names an amount that is none", short(g.Text))
 			}
 			if tokens[b.Mint] == nil {
 				tokens[b.Mint] = moves{}
