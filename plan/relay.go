@@ -2,8 +2,10 @@ package plan
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -129,6 +131,19 @@ func (d *decoder) checkRelayURL(path, text string, places map[string]string) {
 	}
 	d.checkPlaces(path, text, places)
 	d.checkNode(path, "url", Filled(text, places))
+}
+
+// RelayURL reads the address of a relay once it is known what its references stand for, and holds it to what the plan holds one to that is
+// written out: it goes through TLS, or to this machine. An error repeats nothing of it.
+func RelayURL(text string) (*url.URL, error) {
+	u, err := url.Parse(Filled(text, StatusPlaces))
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return nil, errors.New("is no address that begins with https://")
+	case u.Scheme == "http" && !isHere(u.Hostname()):
+		return nil, errors.New("would be asked through the open: http:// is only for this machine")
+	}
+	return u, nil
 }
 
 func (d *decoder) checkRelayHeaders(path string, headers map[string]string) {

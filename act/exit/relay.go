@@ -84,11 +84,16 @@ func OpenRelay(r plan.Relay, read func(text string) (string, error), fence func(
 			return nil, fmt.Errorf("%s is no JSONPath", path)
 		}
 	}
-	u, err := url.Parse(o.URL)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, errors.New("the url of the relay is no address that begins with https://")
+	u, err := plan.RelayURL(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("the url of the relay %w", err)
 	}
 	o.Host = u.Hostname()
+	if o.Status != nil {
+		if _, err := plan.RelayURL(o.Status.URL); err != nil {
+			return nil, fmt.Errorf("the url of the relay's status %w", err)
+		}
+	}
 	if body := plan.Filled(o.Body, plan.RequestPlaces); strings.HasPrefix(body, "{") && !json.Valid([]byte(body)) {
 		return nil, errors.New("the body of the relay is no JSON with the keys that were put into it")
 	}

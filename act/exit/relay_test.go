@@ -366,3 +366,36 @@ func FuzzSaid(f *testing.F) {
 		}
 	})
 }
+
+// TestARelayByReference is held to what the plan holds an address to that is written out, once it is known, for the request and for the question
+// after it; what the address was is not repeated.
+func TestARelayByReference(t *testing.T) {
+	const key = "a-key-in-the-address"
+	for address, want := range map[string]string{
+		"https://relay.example.org/" + key:            "",
+		"http://127.0.0.1:9090/" + key:                "",
+		"http://localhost/" + key + "/{id}":           "",
+		"http://[::1]:9090/" + key:                    "",
+		"http://relay.example.org/" + key:             "would be asked through the open",
+		"http://127.0.0.1.example.org/" + key:         "would be asked through the open",
+		"http://127.0.0.1@relay.example.org/" + key:   "would be asked through the open",
+		"HTTP://relay.example.org/" + key:             "would be asked through the open",
+		"wss://relay.example.org/" + key:              "is no address that begins with https://",
+		"relay.example.org/" + key:                    "is no address that begins with https://",
+		"https:///" + key:                             "is no address that begins with https://",
+		"https://relay.example.org:" + key + "/\x7f/": "is no address that begins with https://",
+	} {
+		read := func(text string) (string, error) { return strings.Replace(text, "env:RELAY_URL", address, 1), nil }
+		request, status := gelato(), gelato()
+		request.URL, status.Status.URL = "env:RELAY_URL", "env:RELAY_URL"
+		for what, r := range map[string]plan.Relay{"the url of the relay ": request, "the url of the relay's status ": status} {
+			_, err := OpenRelay(r, read, nil)
+			switch {
+			case want == "" && err != nil:
+				t.Errorf("%q: %v", address, err)
+			case want != "" && (err == nil || !strings.HasPrefix(err.Error(), what+want) || strings.Contains(err.Error(), key)):
+				t.Errorf("%q: %v", address, err)
+			}
+		}
+	}
+}
