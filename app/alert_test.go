@@ -1,13 +1,11 @@
 package app_test
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -24,41 +22,68 @@ import (
 	"lifeboat/serve/api"
 )
 
-// TestAnAlertFiresATrigger when it is signed; one that is not leaves no trace.
-func TestAnAlertFiresATrigger(t *testing.T) {
-	t.Setenv("LIFEBOAT_TEST_ALERTS", "secret-of-the-alerts")
-	planDir, dataDir := t.TempDir(), t.TempDir()
-	text := `
+// alertPlan has one webhook and one trigger on what comes by it.
+const alertPlan = `
 portfolio: {name: Tiny, calendar: 24/7}
 accounts: [{name: desk, kind: broker, venue: paper}]
 holdings: [{symbol: USD, account: desk, quantity: 1000}]
 feeds: [{series: alert.monitor, webhook: lifeboat, key: "env:LIFEBOAT_TEST_ALERTS"}]
 triggers: [{name: somebody warns, tier: 1, condition: alert.monitor >= 3}]
 `
-	if err := os.WriteFile(filepath.Join(planDir, "plan.yaml"), []byte(text), 0o600); err != nil {
+
+const (
+	alertSecret = "secret-of-the-alerts"
+	highAlert   = `{"severity":"high","title":"the pool is drained"}`
+)
+
+// alerted is a daemon that may be alerted, and what it keeps.
+type alerted struct {
+	*app.Daemon
+	t             *testing.T
+	plan, dataDir string
+	stop          func()
+}
+
+func newAlerted(t *testing.T) *alerted {
+	t.Helper()
+	t.Setenv("LIFEBOAT_TEST_ALERTS", alertSecret)
+	a := &alerted{t: t, plan: t.TempDir(), dataDir: t.TempDir()}
+	if err := os.WriteFile(filepath.Join(a.plan, "plan.yaml"), []byte(alertPlan), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p, err := app.LoadPlan(planDir)
-	if err != nil {
-		t.Fatal(err)
+	a.start()
+	return a
+}
+
+func (a *alerted) start() { a.Daemon, a.stop = running(a.t, lifeboat.WallClock{}, a.plan, a.dataDir) }
+
+// until waits for something on the status page.
+func (a *alerted) until(what string, is func(s api.Status) bool) {
+	a.t.Helper()
+	for patience := time.Now().Add(20 * time.Second); !is(a.Status()); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(patience) {
+			a.t.Fatalf("never came: %s: %+v", what, a.Status())
+		}
 	}
-	d, err := app.NewDaemon(t.Context(), app.DaemonOptions{Plan: p, PlanDir: planDir, DataDir: dataDir, Listen: "127.0.0.1:0", Version: "test",
-		Clock: lifeboat.WallClock{}, People: io.Discard, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- d.Run(ctx) }()
-	server := httptest.NewServer(api.New(d, "token", "test", prometheus.NewRegistry()))
+}
+
+// signedAlert is what whoever knows a secret sends beside an alert.
+func signedAlert(at time.Time, secret, body string) http.Header {
+	stamp := strconv.FormatInt(at.Unix(), 10)
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(stamp + "." + body))
+	return http.Header{"Lifeboat-Timestamp": {stamp}, "Lifeboat-Signature": {"v1=" + hex.EncodeToString(mac.Sum(nil))}}
+}
+
+// TestAnAlertFiresATrigger when it is signed; one that is not leaves no trace.
+func TestAnAlertFiresATrigger(t *testing.T) {
+	a := newAlerted(t)
+	server := httptest.NewServer(api.New(a.Daemon, "token", "test", prometheus.NewRegistry()))
 	defer server.Close()
-	stamp := strconv.FormatInt(time.Now().Unix(), 10)
+	now := time.Now()
 	post := func(name, secret, body string) (int, string) {
-		mac := hmac.New(sha256.New, []byte(secret))
-		mac.Write([]byte(stamp + "." + body))
 		request, _ := http.NewRequest(http.MethodPost, server.URL+"/api/v1/alerts/"+name, strings.NewReader(body))
-		request.Header.Set("Lifeboat-Timestamp", stamp)
-		request.Header.Set("Lifeboat-Signature", "v1="+hex.EncodeToString(mac.Sum(nil)))
+		request.Header = signedAlert(now, secret, body)
 		response, err := server.Client().Do(request)
 		if err != nil {
 			t.Fatal(err)
@@ -67,35 +92,27 @@ triggers: [{name: somebody warns, tier: 1, condition: alert.monitor >= 3}]
 		said, _ := io.ReadAll(response.Body)
 		return response.StatusCode, string(said)
 	}
-	const high = `{"severity":"high","title":"the pool is drained"}`
 	for _, c := range []struct {
 		name, secret, body string
 		want               int
 	}{
-		{"monitor", "a guess", high, http.StatusUnauthorized},
-		{"other", "secret-of-the-alerts", high, http.StatusUnauthorized},
-		{"monitor", "secret-of-the-alerts", "<html>", http.StatusUnprocessableEntity},
-		{"monitor", "secret-of-the-alerts", high, http.StatusNoContent},
-		{"monitor", "secret-of-the-alerts", high, http.StatusUnauthorized}, // once more
+		{"monitor", "a guess", highAlert, http.StatusUnauthorized},
+		{"other", alertSecret, highAlert, http.StatusUnauthorized},
+		{"monitor", alertSecret, "<html>", http.StatusUnprocessableEntity},
+		{"monitor", alertSecret, highAlert, http.StatusNoContent},
+		{"monitor", alertSecret, highAlert, http.StatusUnauthorized}, // once more
 	} {
 		if code, said := post(c.name, c.secret, c.body); code != c.want || code != http.StatusNoContent && !strings.Contains(said, "nothing was taken") {
 			t.Errorf("%+v: %d %s", c, code, said)
 		}
 	}
-	for patience := time.Now().Add(20 * time.Second); len(d.Status().Triggers) == 0 || d.Status().Triggers[0].State != "fired"; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(patience) {
-			t.Fatalf("it did not fire: %+v", d.Status())
-		}
-	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
+	a.until("the trigger", func(s api.Status) bool { return len(s.Triggers) > 0 && s.Triggers[0].State == "fired" })
+	a.stop()
 	told := 0
-	for _, e := range journalOf(t, dataDir) {
+	for _, e := range journalOf(t, a.dataDir) {
 		content, _ := json.Marshal(e)
 		told += strings.Count(string(content), "the pool is drained")
-		if strings.Contains(string(content), "secret-of-the-alerts") {
+		if strings.Contains(string(content), alertSecret) {
 			t.Error("the secret is in the journal")
 		}
 	}
@@ -107,33 +124,7 @@ triggers: [{name: somebody warns, tier: 1, condition: alert.monitor >= 3}]
 // TestAnAlertOutlastsARestart: the daemon goes on saying what was warned of, takes no message twice, and where the file of them is damaged
 // says so and takes none from before its start.
 func TestAnAlertOutlastsARestart(t *testing.T) {
-	t.Setenv("LIFEBOAT_TEST_ALERTS", "secret-of-the-alerts")
-	planDir, dataDir := t.TempDir(), t.TempDir()
-	text := `
-portfolio: {name: Tiny, calendar: 24/7}
-accounts: [{name: desk, kind: broker, venue: paper}]
-holdings: [{symbol: USD, account: desk, quantity: 1000}]
-feeds: [{series: alert.monitor, webhook: lifeboat, key: "env:LIFEBOAT_TEST_ALERTS"}]
-triggers: [{name: somebody warns, tier: 1, condition: alert.monitor >= 3}]
-`
-	if err := os.WriteFile(filepath.Join(planDir, "plan.yaml"), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	const high = `{"severity":"high","title":"the pool is drained"}`
-	signed := func(at time.Time) http.Header {
-		stamp := strconv.FormatInt(at.Unix(), 10)
-		mac := hmac.New(sha256.New, []byte("secret-of-the-alerts"))
-		mac.Write([]byte(stamp + "." + high))
-		return http.Header{"Lifeboat-Timestamp": {stamp}, "Lifeboat-Signature": {"v1=" + hex.EncodeToString(mac.Sum(nil))}}
-	}
-	until := func(d *app.Daemon, what string, is func(s api.Status) bool) {
-		t.Helper()
-		for patience := time.Now().Add(20 * time.Second); !is(d.Status()); time.Sleep(5 * time.Millisecond) {
-			if time.Now().After(patience) {
-				t.Fatalf("never came: %s: %+v", what, d.Status())
-			}
-		}
-	}
+	a := newAlerted(t)
 	says := func(after time.Time) func(s api.Status) bool {
 		return func(s api.Status) bool {
 			for _, x := range s.Series {
@@ -144,37 +135,36 @@ triggers: [{name: somebody warns, tier: 1, condition: alert.monitor >= 3}]
 			return false
 		}
 	}
-	message := signed(time.Now())
-	d, stop := running(t, lifeboat.WallClock{}, planDir, dataDir)
-	if err := d.Alert("monitor", message, []byte(high)); err != nil {
+	message := signedAlert(time.Now(), alertSecret, highAlert)
+	if err := a.Alert("monitor", message, []byte(highAlert)); err != nil {
 		t.Fatal(err)
 	}
-	until(d, "the alert", says(time.Time{}))
-	stop()
+	a.until("the alert", says(time.Time{}))
+	a.stop()
 	restarted := time.Now()
-	d, stop = running(t, lifeboat.WallClock{}, planDir, dataDir)
-	if err := d.Alert("monitor", message, []byte(high)); lifeboat.KindOf(err) != lifeboat.Denied {
+	a.start()
+	if err := a.Alert("monitor", message, []byte(highAlert)); lifeboat.KindOf(err) != lifeboat.Denied {
 		t.Errorf("sent again: %v", err)
 	}
-	until(d, "the alert after a restart", says(restarted))
-	stop()
-	files, _ := filepath.Glob(filepath.Join(dataDir, "alert-*.state"))
+	a.until("the alert after a restart", says(restarted))
+	a.stop()
+	files, _ := filepath.Glob(filepath.Join(a.dataDir, "alert-*.state"))
 	if len(files) != 1 {
 		t.Fatalf("the files of alerts are %v", files)
 	}
 	if err := os.WriteFile(files[0], []byte("damaged"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d, stop = running(t, lifeboat.WallClock{}, planDir, dataDir)
-	defer stop()
-	if err := d.Alert("monitor", message, []byte(high)); lifeboat.KindOf(err) != lifeboat.Transient {
+	a.start()
+	defer a.stop()
+	if err := a.Alert("monitor", message, []byte(highAlert)); lifeboat.KindOf(err) != lifeboat.Transient {
 		t.Errorf("sent again after the file was damaged: %v", err)
 	}
-	until(d, "what is wrong", func(s api.Status) bool {
+	a.until("what is wrong", func(s api.Status) bool {
 		content, _ := json.Marshal(s)
 		return strings.Contains(string(content), "it is not known which alerts of alert.monitor were taken before the start")
 	})
-	if err := d.Alert("monitor", signed(time.Now().Add(2*time.Second)), []byte(high)); err != nil {
+	if err := a.Alert("monitor", signedAlert(time.Now().Add(2*time.Second), alertSecret, highAlert), []byte(highAlert)); err != nil {
 		t.Errorf("one that was sent since: %v", err)
 	}
 }

@@ -16,10 +16,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ethereum/go-ethereum/common"
 	"golang.org/x/sync/errgroup"
 
 	"lifeboat"
+	"lifeboat/chain"
 	"lifeboat/durable"
 	"lifeboat/plan"
 	"lifeboat/secret"
@@ -135,13 +135,9 @@ func (d *Daemon) chainSource(name string) *evm.Source {
 			return content, err
 		},
 		Save: func(content []byte) error { return durable.Write(file, content) },
-		Ours: func(hash common.Hash) bool {
+		Own: func(tx chain.Waiting) (signed, given bool) {
 			desk := d.exits.Desks[name]
-			return desk != nil && desk.Signed(hash)
-		},
-		Given: func(safe common.Address, input common.Hash) bool {
-			desk := d.exits.Desks[name]
-			return desk != nil && desk.Given(safe, input)
+			return desk != nil && desk.Signed(tx.Hash), desk != nil && desk.Given(tx.To, tx.Input)
 		},
 	})
 }

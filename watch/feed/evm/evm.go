@@ -51,11 +51,9 @@ type Config struct {
 	// Load and Save keep what has to outlast the program; nil keeps nothing, and then it begins anew at the head.
 	Load func() ([]byte, error)
 	Save func(content []byte) error
-	// Ours knows the transactions that lifeboat signed, by their hashes; nil knows of none. It is asked by several goroutines, and has to
-	// be quick.
-	Ours func(common.Hash) bool
-	// Given knows the calls that lifeboat gave to a relay to send, by the Safe that is called and the digest of the calldata; otherwise as Ours.
-	Given func(safe common.Address, input common.Hash) bool
+	// Own says of a transaction that waits whether lifeboat signed it, and whether it gave its call to a relay to send; nil knows of none. It
+	// is asked by several goroutines, and has to be quick.
+	Own func(chain.Waiting) (signed, given bool)
 
 	Clock lifeboat.Clock
 	Log   *slog.Logger

@@ -77,8 +77,7 @@ type hearing struct {
 type pool struct {
 	clock  lifeboat.Clock
 	settle time.Duration
-	ours   func(common.Hash) bool                            // a transaction that lifeboat signed
-	given  func(safe common.Address, input common.Hash) bool // a call that a relay is to send for it
+	own    func(chain.Waiting) (signed, given bool) // whether lifeboat signed it, and whether a relay is to send its call
 
 	calls, acts, sends map[common.Address][]*queue // :: who is called, what Safe is asked to act, who sends → whose series count it
 
@@ -95,13 +94,10 @@ type pool struct {
 
 // watchPool prepares what is counted; nil when the plan asks for none of it.
 func (s *Source) watchPool() *pool {
-	p := &pool{clock: s.Clock, settle: settleUsual, ours: s.Ours, given: s.Given, calls: map[common.Address][]*queue{}, acts: map[common.Address][]*queue{}, sends: map[common.Address][]*queue{},
+	p := &pool{clock: s.Clock, settle: settleUsual, own: s.Own, calls: map[common.Address][]*queue{}, acts: map[common.Address][]*queue{}, sends: map[common.Address][]*queue{},
 		kept: map[turn]*waiter{}, heard: map[string]*hearing{}, round: 1, told: map[lifeboat.Series]lifeboat.Reading{}}
-	if p.ours == nil {
-		p.ours = func(common.Hash) bool { return false }
-	}
-	if p.given == nil {
-		p.given = func(common.Address, common.Hash) bool { return false }
+	if p.own == nil {
+		p.own = func(chain.Waiting) (signed, given bool) { return false, false }
 	}
 	for _, c := range s.Contracts {
 		if q := s.queue(p, c.Name, "%d of the transactions that wait to be mined call it, as far as nodes are heard"); q != nil {
@@ -213,11 +209,14 @@ func (p *pool) concerns(tx chain.Waiting) (called, asked, sent []*queue) {
 	if slices.Contains(acting, tx.Asks) {
 		asked = p.acts[tx.To]
 	}
-	if len(asked)+len(sent) > 0 && p.ours(tx.Hash) {
+	if len(asked)+len(sent) == 0 {
 		return called, nil, nil
 	}
-	if len(asked) > 0 && p.given(tx.To, tx.Input) {
-		asked = nil
+	switch signed, given := p.own(tx); {
+	case signed:
+		return called, nil, nil
+	case given:
+		return called, nil, sent
 	}
 	return called, asked, sent
 }

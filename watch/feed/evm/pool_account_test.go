@@ -71,8 +71,10 @@ func TestWhatWaitsOfAccounts(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			p, clock := loaded(t, ownPlan), &standing{now: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)}
-			s := New(Config{Name: "Ethereum", Feeds: Feeds(p, "Ethereum"), Watched: Of(p, "Ethereum"), Clock: clock, Ours: func(h common.Hash) bool { return h[3] == mine },
-				Given: func(safe common.Address, input common.Hash) bool { return safe == vault && input == prepared }})
+			s := New(Config{Name: "Ethereum", Feeds: Feeds(p, "Ethereum"), Watched: Of(p, "Ethereum"), Clock: clock,
+				Own: func(tx chain.Waiting) (signed, given bool) {
+					return tx.Hash[3] == mine, tx.To == vault && tx.Input == prepared
+				}})
 			s.pool.Listening("node", true)
 			clock.now = clock.now.Add(settleUsual)
 			for _, tx := range c.all {
@@ -144,8 +146,8 @@ func TestWhatARelaySendsOverWebSockets(t *testing.T) {
 	text := strings.Replace(ownPlan, wallet.Hex(), crypto.PubkeyToAddress(keys[0].PublicKey).Hex(), 1)
 	prepared := append(execute[:], bytes.Repeat([]byte{0xa5}, 10_000)...)
 	w := run(t, loaded(t, text), socketOf(t, node.Socket(), big.NewInt(1)), nil, func(c *Config) {
-		c.Given = func(safe common.Address, input common.Hash) bool {
-			return safe == vault && input == crypto.Keccak256Hash(prepared)
+		c.Own = func(tx chain.Waiting) (signed, given bool) {
+			return false, tx.To == vault && tx.Input == crypto.Keccak256Hash(prepared)
 		}
 	})
 	wait(t, func() bool { return heardAny(w.source.pool) })
@@ -187,7 +189,9 @@ func TestRealOwnPool(t *testing.T) {
 			}
 		}
 		ours := signed(relayer, safe.Address, exec.Data, 3)
-		w := run(t, loaded(t, text), over(t, bed), nil, func(c *Config) { c.Ours = func(h common.Hash) bool { return h == ours.Hash() } })
+		w := run(t, loaded(t, text), over(t, bed), nil, func(c *Config) {
+			c.Own = func(tx chain.Waiting) (signed, given bool) { return tx.Hash == ours.Hash(), false }
+		})
 		w.value("threshold.vault", 2)
 		wait(t, func() bool { return heardAny(w.source.pool) })
 		bed.Hold()
