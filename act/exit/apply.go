@@ -16,8 +16,9 @@ import (
 )
 
 // Apply brings a prepared exit to the chain, once, and follows it to its end; the owners' signatures come with it unless a role
-// permits it. What the chain refuses is tried again as how says. It may be called again with the same key after anything that broke it off, and then goes on. An error is
-// that it could not be found out or not brought to its end; one that is not [ErrOpen] says that nothing was sent.
+// permits it. What the chain refuses is tried again as how says. It may be called again with the same key after anything that broke it
+// off, and then goes on. An error is that it could not be found out or not brought to its end; one that is not [ErrOpen] says that nothing
+// was sent.
 func (d *Desk) Apply(ctx context.Context, key lifeboat.Key, p Prepared, signatures []safe.Signature, how Insist) (*Ending, error) {
 	if err := p.check(d.Chain.ID()); err != nil {
 		return d.refused("what was prepared is not what was shown: %w", err), nil

@@ -9,7 +9,9 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"lifeboat/act/task"
 	"lifeboat/chain"
+	"lifeboat/plan"
 )
 
 // nobody is whom a guard lets send that lets nobody.
@@ -94,5 +96,23 @@ func TestInsist(t *testing.T) {
 	})
 	if err != nil || !strings.HasPrefix(refusal, "it is shut") {
 		t.Errorf("cut off it says %q, %v", refusal, err)
+	}
+}
+
+// TestNobodyInsistsForEver however often lifeboat is started: from a day after a task was taken on, the first refusal ends it.
+func TestNobodyInsistsForEver(t *testing.T) {
+	taken := time.Date(2026, 4, 18, 18, 0, 0, 0, time.UTC)
+	hours := func(n int) plan.Duration { return plan.Duration(n) * plan.Duration(time.Hour) }
+	for _, c := range []struct {
+		says  plan.Duration
+		after time.Duration
+		want  time.Duration
+	}{
+		{0, 0, time.Minute}, {hours(12), 0, 12 * time.Hour}, {hours(12), 20 * time.Hour, 4 * time.Hour}, {hours(24), 48 * time.Hour, 0}, {0, 48 * time.Hour, 0},
+	} {
+		s := step{ExitOrder: plan.ExitOrder{Exit: plan.Exit{KeepTrying: c.says}}}
+		if got := s.insist(task.Progress{At: taken}, taken.Add(c.after)).For; got != c.want {
+			t.Errorf("of a task that says %v, after %v: %v, not %v", c.says, c.after, got, c.want)
+		}
 	}
 }

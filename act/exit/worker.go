@@ -84,7 +84,7 @@ func (w *Worker) Prepare(key lifeboat.Key, t lifeboat.Task) (task.Work, error) {
 		return task.Work{}, errors.New("nothing that was signed beforehand is kept here")
 	case t.Kind == "exit-plan":
 		return task.Work{Limit: limitOf(s, planLimit), Do: func(ctx context.Context, progress task.Progress) lifeboat.Receipt {
-			return w.plan(chain.First(ctx), desk, key, s, s.insist(progress))
+			return w.plan(chain.First(ctx), desk, key, s, s.insist(progress, desk.Clock.Now()))
 		}}, nil
 	}
 	p, err := ReadPrepared(s.Planned, s.Hash)
@@ -96,7 +96,7 @@ func (w *Worker) Prepare(key lifeboat.Key, t lifeboat.Task) (task.Work, error) {
 		limit = bridgeLimit
 	}
 	return task.Work{Limit: limitOf(s, limit), Do: func(ctx context.Context, progress task.Progress) lifeboat.Receipt {
-		r, e := w.apply(chain.First(ctx), desk, key, p, s, t.Consent, s.insist(progress))
+		r, e := w.apply(chain.First(ctx), desk, key, p, s, t.Consent, s.insist(progress, desk.Clock.Now()))
 		r = w.moved(ctx, desk, s.ExitOrder, r, e, progress)
 		if s.Beyond == nil || e == nil || r.Status != lifeboat.Performed {
 			return r
@@ -116,13 +116,21 @@ func limitOf(s step, otherwise time.Duration) time.Duration {
 // decides nothing; short enough that people soon hear of what will not pass.
 const keepTrying = time.Minute
 
+// keepTryingMax is how long after it was taken on a task is insisted on, however often lifeboat was started meanwhile: what a person meant
+// yesterday is asked again.
+const keepTryingMax = 24 * time.Hour
+
 // insist is as long as the step says, and is told with the progress of its task.
-func (s step) insist(progress task.Progress) Insist {
-	return Insist{For: cmp.Or(time.Duration(s.KeepTrying), keepTrying), Waits: func(why string) {
+func (s step) insist(progress task.Progress, now time.Time) Insist {
+	how := Insist{For: cmp.Or(time.Duration(s.KeepTrying), keepTrying), Waits: func(why string) {
 		if progress.Keep != nil {
 			_ = progress.Keep(clause(errors.New(why)), progress.Facts) // to be told is all that it is for
 		}
 	}}
+	if !progress.At.IsZero() {
+		how.For = max(0, min(how.For, progress.At.Add(keepTryingMax).Sub(now)))
+	}
+	return how
 }
 
 // plan works the exit out. What is refused at one block is tried again at the next, and while the chain cannot be asked it is asked
