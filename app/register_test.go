@@ -29,7 +29,7 @@ people:
 mandates:
   - {name: signers, by: signer, need: 2, factor: wallet}
 dependencies:
-  - {name: Testnet, kind: chain, chain: {id: CHAINID, nodes: [NODES], quorum: 2, confirmations: 1, gas_ceiling: 1000 gwei}}
+  - {name: Testnet, kind: chain, chain: {id: CHAINID, nodes: [NODES], per_second: 10000, quorum: 2, confirmations: 1, gas_ceiling: 1000 gwei}}
   - {name: Lend, kind: protocol, contract: {adapter: aave-v3, chain: Testnet, address: "POOL"}}
 accounts:
   - name: vault

@@ -22,8 +22,8 @@ func TestARefusalHasToStand(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		insist  time.Duration
-		refuses func(w *world, is bool)
-		until   time.Duration // it refuses
+		refuses func(w *world, is bool) // nil is a signer that fails
+		until   time.Duration           // it refuses
 		done    bool
 		says    string
 	}{
@@ -34,6 +34,8 @@ func TestARefusalHasToStand(t *testing.T) {
 		{"and nobody insists", 0, guarded, time.Second, false, "the chain would refuse it: a contract refused: not you; nothing has happened on the chain"},
 		{"for want of gas, which is topped up", 2 * time.Hour, poor, time.Hour, true, "top it up by"},
 		{"for want of gas", time.Minute, poor, time.Hour, false, "top it up by"},
+		{"for want of a signer that is back in an hour", 2 * time.Hour, nil, time.Hour, true, "does not sign: no such device"},
+		{"for want of a signer", time.Minute, nil, time.Hour, false, "does not sign: no such device"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			both(t, func(t *testing.T, guarded bool) {
@@ -41,8 +43,14 @@ func TestARefusalHasToStand(t *testing.T) {
 				var told []time.Time
 				tr.job.Insist = Insist{For: c.insist, Waits: func(string) { told = append(told, tr.now) }}
 				refused := map[common.Hash]int{}
-				tr.onCall = func(string) error {
-					c.refuses(tr.world, tr.now.Sub(genesis) < c.until)
+				tr.onCall = func(method string) error {
+					is := tr.now.Sub(genesis) < c.until
+					if c.refuses == nil && is && method == "sign" {
+						return errors.New("no such device")
+					}
+					if c.refuses != nil {
+						c.refuses(tr.world, is)
+					}
 					return nil
 				}
 				tr.onRefusal = func() { refused[tr.head().Hash]++ }

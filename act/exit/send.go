@@ -211,7 +211,9 @@ func (s *sending) send(ctx context.Context, saw seen) (*Ending, error) {
 	if why, err := s.short(ctx, limit, offered); why != "" || err != nil {
 		return s.refuse(saw, why, err)
 	}
-	s.refused.passed()
+	if s.fails == 0 { // else the key has not signed yet
+		s.refused.passed()
+	}
 	nonce, instead, err := s.place(ctx, saw)
 	if err != nil {
 		return nil, err
@@ -301,7 +303,7 @@ func (s *sending) pending(saw seen) bool {
 
 func (s *sending) last() *sent { return &s.note.Sent[len(s.note.Sent)-1] }
 
-// refuse ends an exit that the chain would not take, once that has stood for as long as it is insisted on.
+// refuse ends an exit that the chain would not take, or nobody signs, once that has stood for as long as it is insisted on.
 func (s *sending) refuse(saw seen, why string, err error) (*Ending, error) {
 	switch {
 	case err != nil:
@@ -348,7 +350,7 @@ func (s *sending) raise(ctx context.Context, saw seen) error {
 	return s.hand(ctx, s.last())
 }
 
-// signMax is how often a signer may fail before an exit of which nothing is out is given up.
+// signMax is how often a signer may fail before that counts as a refusal.
 const signMax = 5
 
 // sign makes a transaction and its note durable. It is not sent yet.
@@ -361,7 +363,7 @@ func (s *sending) sign(ctx context.Context, saw seen, nonce, limit uint64, offer
 	}
 	if err != nil {
 		if s.fails++; s.fails >= signMax && ctx.Err() == nil {
-			return s.unless(saw, fmt.Sprintf("the key of %s does not sign: %s", s.Sender.Hex(), clause(err)), nil)
+			return s.refuse(saw, fmt.Sprintf("the key of %s does not sign: %s", s.Sender.Hex(), clause(err)), nil)
 		}
 		return nil, fmt.Errorf("sign the transaction: %w", err)
 	}
