@@ -48,6 +48,8 @@ type Audit struct {
 	accounts map[string]*account
 	names    []string // of the accounts, in the order in which they were first met
 	acts     map[lifeboat.Key]*act
+	keys     map[lifeboat.Key]*account // :: key of a message that may come next → whom it is about; of all but the rekeyed
+	rekeyed  []*account                // whose next messages have other keys than keys has
 }
 
 type account struct {
@@ -74,6 +76,9 @@ type account struct {
 	fresh  []sum           // of that, what the last restatement brought
 	notes  []string        // what was explained after it was told
 	words  int             // messages about either
+
+	keys    []lifeboat.Key // in the audit's keys
+	rekeyed bool           // and they are old
 }
 
 // growth is where interest began to count: many small steps in a day are one large step, which interest does not make.
@@ -123,7 +128,7 @@ func (k *account) follow(at time.Time) {
 
 // New makes an audit of the accounts of a plan.
 func New(p *plan.Plan, book *lifeboat.Book) *Audit {
-	return &Audit{plan: p, book: book, accounts: map[string]*account{}, acts: map[lifeboat.Key]*act{}}
+	return &Audit{plan: p, book: book, accounts: map[string]*account{}, acts: map[lifeboat.Key]*act{}, keys: map[lifeboat.Key]*account{}}
 }
 
 // Apply takes in statements, and what makes them doubtful.
@@ -142,11 +147,13 @@ func (a *Audit) Apply(at time.Time, e lifeboat.Event) {
 	case lifeboat.Resumed:
 		for _, known := range a.accounts {
 			known.heard, known.told = at, false
+			a.rekey(known)
 		}
 	case lifeboat.Statement:
 		a.read(e)
 		known := a.of(e.Account)
 		known.heard, known.told = at, false
+		a.rekey(known)
 	case lifeboat.Intent:
 		a.begin(e)
 		a.wrote(at, e.Key)
@@ -173,9 +180,30 @@ func (a *Audit) Apply(at time.Time, e lifeboat.Event) {
 	}
 }
 
+// wrote notes a message that is about an account. Keys are made for those alone that were heard of since the last one: a journal has many
+// messages and orders, and a plan may have many accounts.
 func (a *Audit) wrote(at time.Time, key lifeboat.Key) {
-	for _, known := range a.accounts {
+	for _, known := range a.rekeyed {
+		for _, old := range known.keys {
+			delete(a.keys, old)
+		}
+		known.keys, known.rekeyed = append(known.keys[:0], known.silence(known.name), known.restated(), known.strange(), known.cleared()), false
+		for _, now := range known.keys {
+			a.keys[now] = known
+		}
+	}
+	a.rekeyed = a.rekeyed[:0]
+	if known := a.keys[key]; known != nil {
 		known.wrote(at, key, a.busy(known, 0))
+		a.rekey(known)
+	}
+}
+
+// rekey notes that an account's next messages have other keys.
+func (a *Audit) rekey(k *account) {
+	if !k.rekeyed {
+		k.rekeyed = true
+		a.rekeyed = append(a.rekeyed, k)
 	}
 }
 
@@ -183,6 +211,7 @@ func (a *Audit) wrote(at time.Time, key lifeboat.Key) {
 func (a *Audit) await(at time.Time, name, from string, onChain bool) {
 	known := a.of(name)
 	known.venue, known.onChain, known.heard, known.told, known.patience = from, onChain, at, false, a.patient(from)
+	a.rekey(known)
 }
 
 func (a *Audit) of(name string) *account {
@@ -190,6 +219,7 @@ func (a *Audit) of(name string) *account {
 	if known == nil {
 		known = &account{name: name}
 		a.accounts[name] = known
+		a.rekey(known)
 		a.names = append(a.names, name)
 	}
 	return known

@@ -196,6 +196,9 @@ func (a *Audit) strangeness(at time.Time) (events []lifeboat.Event) {
 	}
 	for _, name := range a.names {
 		known := a.accounts[name]
+		if len(known.odd) == 0 && len(known.notes) == 0 {
+			continue
+		}
 		if due := known.due(at, a.busy(known, 0)); len(due) > 0 {
 			text := fmt.Sprintf("%s holds something else than the book, and nothing that lifeboat did explains it: %s. The book follows. If this was not you, halt and look.", name, sums(due))
 			if whose := a.whose(known); whose != "" {

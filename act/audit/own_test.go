@@ -73,6 +73,7 @@ func (d *desk) apply(e lifeboat.Event) {
 	d.journal = append(d.journal, entry{d.at, e})
 	d.book.Apply(d.at, e)
 	d.Audit.Apply(d.at, e)
+	d.keyed()
 	for range 10 {
 		events := d.Next(d.at)
 		if len(events) == 0 {
@@ -82,9 +83,30 @@ func (d *desk) apply(e lifeboat.Event) {
 			d.journal = append(d.journal, entry{d.at, e})
 			d.book.Apply(d.at, e)
 			d.Audit.Apply(d.at, e)
+			d.keyed()
 		}
 	}
 	d.t.Fatal("the audit does not come to rest")
+}
+
+// keyed wants each message that may come next to be known by its key, and no other.
+func (d *desk) keyed() {
+	d.t.Helper()
+	known := 0
+	for name, k := range d.accounts {
+		if k.rekeyed {
+			known += len(k.keys)
+			continue
+		}
+		for _, key := range []lifeboat.Key{k.silence(name), k.restated(), k.strange(), k.cleared()} {
+			if known++; d.keys[key] != k {
+				d.t.Fatalf("a message about %s is not known by its key", name)
+			}
+		}
+	}
+	if known != len(d.keys) {
+		d.t.Fatalf("%d keys are known, and not %d", len(d.keys), known)
+	}
 }
 
 // minutes go by, after each of which the flow asks for news.
