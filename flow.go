@@ -38,7 +38,7 @@ type Flow struct {
 
 	open       []undertaking // intents without a final receipt, in the order in which they were written
 	consent    consent
-	canceled   map[Key]bool // orders whose cancellation is in the journal: they are never sent any more
+	canceled   map[Key]bool // orders and tasks whose cancellation is in the journal: they are never sent any more
 	known      map[Key]bool // every order of the journal
 	quarantine Quarantined
 	since      time.Time // a comparison with a venue goes back this far; zero when all were compared since the last start

@@ -79,6 +79,10 @@ func (b *broker) Ask(_ context.Context, _ time.Time, i Intent) (Receipt, error) 
 	return Receipt{Key: i.Key, Account: "a", Status: Filled, Filled: decimal.NewFromInt(10), Price: decimal.NewFromInt(100)}, nil
 }
 
+func (b *broker) Stop(ctx context.Context, at time.Time, i Intent) (Receipt, error) {
+	return b.Ask(ctx, at, i)
+}
+
 func (b *broker) Memory(Intent) time.Duration { return 0 }
 
 func (b *broker) Orders(context.Context, time.Time, string, time.Time) ([]PlacedOrder, error) {

@@ -17,6 +17,9 @@ type Hands interface {
 	// Ask says where the act stands. ErrAbsent is proof that the act never reached the other side; any other
 	// error is none.
 	Ask(ctx context.Context, at time.Time, act Intent) (Receipt, error)
+	// Stop is Ask for a task that was cancelled: it is left off as soon as nothing of it is out, or never begun, and what is out goes on to its
+	// end. It is said again for as long as that end is not known.
+	Stop(ctx context.Context, at time.Time, task Intent) (Receipt, error)
 	// Memory is how long the other side knows a key again; 0 is for ever. After that its not knowing a key proves nothing.
 	Memory(act Intent) time.Duration
 	// Orders lists what the venue of an account has received since a time under keys of lifeboat's, open ones always.
@@ -48,7 +51,16 @@ func (f *Flow) askAfterOpen(ctx context.Context, at time.Time) (absent []Key, er
 }
 
 func (f *Flow) askAfter(ctx context.Context, at time.Time, u undertaking) (arrived bool, err error) {
+	if u.intent.Act == PerformTask && f.canceled[u.intent.Key] { // it must not go on after a crash, whether or not anybody had heard of it
+		receipt, err := f.Hands.Stop(ctx, at, u.intent)
+		return f.answered(at, u, receipt, err)
+	}
 	receipt, err := f.Hands.Ask(ctx, at, u.intent)
+	return f.answered(at, u, receipt, err)
+}
+
+// answered takes in what the other side says of an undertaking, and reports whether it has it.
+func (f *Flow) answered(at time.Time, u undertaking, receipt Receipt, err error) (arrived bool, _ error) {
 	if errors.Is(err, ErrAbsent) {
 		return false, nil
 	}
@@ -73,6 +85,12 @@ func (f *Flow) send(ctx context.Context, at time.Time, key Key) error {
 		return f.receive(at, lost(u, fmt.Sprintf("the other side forgets keys after %s, so that it does not know this one proves nothing", memory)), u.last)
 	}
 	confirmed := u.last.Status != "" && u.last.Status != Unknown
+	if f.canceled[u.intent.Key] && u.intent.Act == PerformTask {
+		if confirmed {
+			return f.receive(at, lost(u, "it was stopped, and whoever was to perform it does not know it any more"), u.last)
+		}
+		return f.receive(at, Receipt{Key: key, Status: NotPerformed, Why: "it was stopped before it was begun"}, u.last)
+	}
 	if f.canceled[u.intent.Key] {
 		end := u.last
 		end.Key, end.Account, end.Status, end.Why = u.intent.Key, u.intent.AccountOf(), Canceled, "canceled before it reached the venue"
@@ -106,6 +124,9 @@ func (f *Flow) carryOut(ctx context.Context, at time.Time, intent Intent, last R
 			return err
 		}
 	}
+	if i := f.find(intent.Cancel); i >= 0 && f.open[i].intent.Act == PerformTask {
+		return f.stop(ctx, at, intent, last)
+	}
 	receipt, err := f.Hands.CarryOut(ctx, at, intent)
 	if err != nil {
 		receipt = unknown(intent, err)
@@ -121,6 +142,23 @@ func (f *Flow) carryOut(ctx context.Context, at time.Time, intent Intent, last R
 		return err
 	}
 	return f.send(ctx, at, intent.Cancel)
+}
+
+// stop carries out the cancellation of a task: whoever performs it is told, and says how it stands then.
+func (f *Flow) stop(ctx context.Context, at time.Time, cancel Intent, last Receipt) error {
+	u := f.open[f.find(cancel.Cancel)]
+	stands, err := f.Hands.Stop(ctx, at, u.intent)
+	absent := errors.Is(err, ErrAbsent)
+	if err != nil && !absent {
+		return f.receive(at, unknown(cancel, err), last)
+	}
+	if err := f.receive(at, Receipt{Key: cancel.Key, Status: Sent}, last); err != nil {
+		return err
+	}
+	if absent {
+		return f.send(ctx, at, u.intent.Key)
+	}
+	return f.receive(at, stands, u.last)
 }
 
 func (f *Flow) find(key Key) int {

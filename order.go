@@ -58,7 +58,7 @@ type Act string
 
 const (
 	PlaceOrder  Act = "order"
-	CancelOrder Act = "cancel"
+	CancelOrder Act = "cancel" // or a task that can be stopped
 	SendMessage Act = "message"
 	PerformTask Act = "task"
 )
@@ -72,7 +72,7 @@ type Intent struct {
 	Step    string   `json:"step,omitempty"`
 	Order   *Order   `json:"order,omitempty"`
 	Cancel  Key      `json:"cancel,omitempty"`
-	Account string   `json:"account,omitempty"` // of the order to cancel, or that a canary tries
+	Account string   `json:"account,omitempty"` // of the order to cancel, or that a canary tries; "" for a task to cancel
 	Message *Message `json:"message,omitempty"`
 	Task    *Task    `json:"task,omitempty"`
 }
@@ -127,7 +127,7 @@ const (
 	Canceled      ReceiptStatus = "canceled"
 	OrderRejected ReceiptStatus = "rejected"
 	Expired       ReceiptStatus = "expired"
-	// Sent is a message handed to a channel, or a cancellation handed to a venue.
+	// Sent is a message handed to a channel, or a cancellation handed to a venue or to whoever performs the task.
 	Sent ReceiptStatus = "sent"
 	// Performed is a task that was carried out, NotPerformed one that was carried out and failed.
 	Performed    ReceiptStatus = "performed"

@@ -35,6 +35,8 @@ type note struct {
 	Task  string       `json:"task"` // SHA-256 of what was to be done, hex
 	At    time.Time    `json:"at"`   // when it was taken on
 	State state        `json:"state"`
+	// Stopped says that it is to be left off, if nothing of it is out.
+	Stopped bool `json:"stopped,omitempty"`
 	// Why and Facts are how far a worker has come with what was begun.
 	Why     string            `json:"why,omitempty"`
 	Facts   map[string]string `json:"facts,omitempty"`

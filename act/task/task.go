@@ -12,6 +12,9 @@
 // receipt. Notes are evidence like the journal
 // and are never removed: a few kilobytes for each task ever performed.
 //
+// What a person stops is stopped, where its worker is a [Stopper]: a task that was not begun never is, and one that is under way is left off as
+// long as nothing of it is out. The note says so too, so that a crash makes nothing go on. All other kinds run to their end.
+//
 // The crew decides nothing. Who may have a task performed is asked, and the intent written, before it hears of it. It keeps
 // no secrets: what a step refers to as ${NAME} is looked up when the work begins, and taken out of what is told about it.
 package task
@@ -97,8 +100,14 @@ type Crew struct {
 	slots chan struct{} // of our own kinds
 	desks chan struct{} // of the workers' kinds
 	wait  sync.WaitGroup
-	mu    sync.Mutex                         // guards under, and that a key is taken on once
-	under map[lifeboat.Key]*lifeboat.Receipt // nil, or how far it has come; the receipt when its end could not be noted
+	mu    sync.Mutex // guards under, the notes, and that a key is taken on once
+	under map[lifeboat.Key]*underWay
+}
+
+// underWay is a task that was not ended yet, as far as the notes go.
+type underWay struct {
+	said *lifeboat.Receipt // nil, or how far it has come; the receipt when its end could not be noted
+	stop chan struct{}     // closed when it is to be left off
 }
 
 // Open makes a crew that knows what its notes say.
@@ -109,7 +118,7 @@ func Open(o Options) (*Crew, error) {
 			Money: "no task was performed", Next: "mend the rights or the disk, then start again", Err: err}
 	}
 	c := &Crew{Options: o, notes: kept, scrub: newScrubber(o.Plan),
-		slots: make(chan struct{}, atOnceMax), desks: make(chan struct{}, workMax), under: map[lifeboat.Key]*lifeboat.Receipt{}}
+		slots: make(chan struct{}, atOnceMax), desks: make(chan struct{}, workMax), under: map[lifeboat.Key]*underWay{}}
 	c.transport = OneCallEach(o.Transport)
 	if o.Endpoints != nil {
 		c.transport = o.Endpoints.RoundTripper(c.transport)
@@ -169,19 +178,55 @@ func (c *Crew) Ask(_ context.Context, _ time.Time, key lifeboat.Key, t lifeboat.
 	case known:
 		return c.stands(n, t), nil
 	case c.Shared && !c.repeatable(t):
-		return lost(key, "it may have been begun on another machine, whose notes are not here; a person must look"), nil
+		return elsewhere(key), nil
 	}
 	return lifeboat.Receipt{}, lifeboat.ErrAbsent
+}
+
+// Stop has a task left off as soon as nothing of it is out, and says where it stands. That it was stopped is durable: one that was not
+// begun never is, and one that an earlier start had begun hears of it when it is gone on with. A task of a kind that cannot be stopped
+// goes on to its end.
+func (c *Crew) Stop(ctx context.Context, at time.Time, key lifeboat.Key, t lifeboat.Task) (lifeboat.Receipt, error) {
+	if !c.stops(t.Kind) {
+		return c.Ask(ctx, at, key, t)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, known, err := c.notes.read(key)
+	switch {
+	case err != nil:
+		return lifeboat.Receipt{}, err
+	case !known && c.Shared && !c.repeatable(t):
+		return elsewhere(key), nil
+	case !known: // it was lost on its way, or taken on by another machine
+		n = note{Key: key, Kind: t.Kind, Task: digest(t), At: at, State: taken}
+	}
+	if n.State != ended && !n.Stopped {
+		n.Stopped = true
+		if err := c.notes.write(n); err != nil {
+			return lifeboat.Receipt{}, err
+		}
+	}
+	if w := c.under[key]; w != nil && !w.stopped() {
+		close(w.stop)
+	}
+	return c.stands(n, t), nil
+}
+
+// stops reports a kind of tasks that can be stopped.
+func (c *Crew) stops(kind string) bool {
+	w, is := c.Workers[kind].(Stopper)
+	return is && w.Stops(kind)
 }
 
 // stands says where a task is of which there is a note. What an earlier start left is gone on with where that is safe: it was
 // authorised, written and accepted then.
 func (c *Crew) stands(n note, t lifeboat.Task) lifeboat.Receipt {
-	receipt, here := c.under[n.Key]
+	w := c.under[n.Key]
 	switch {
-	case receipt != nil:
-		return *receipt
-	case here:
+	case w != nil && w.said != nil:
+		return *w.said
+	case w != nil:
 		return accepted(n.Key)
 	case n.State == ended:
 		return n.Receipt
@@ -227,13 +272,16 @@ func (c *Crew) begin(n note, kind string, w Work) {
 		w.Limit = cmp.Or(limits[kind], limitMax)
 	}
 	w.Limit = min(w.Limit, c.longest(kind))
-	c.under[n.Key] = nil
+	under := &underWay{stop: make(chan struct{})}
+	if c.under[n.Key] = under; n.Stopped {
+		close(under.stop)
+	}
 	if n.Why != "" {
 		so := n.progress()
-		c.under[n.Key] = &so
+		under.said = &so
 	}
 	c.wait.Go(func() {
-		receipt, err := c.carryOut(n, w)
+		receipt, err := c.carryOut(n, w, under.stop)
 		c.end(n.Key, receipt, err)
 	})
 }
@@ -248,14 +296,20 @@ func (c *Crew) longest(kind string) time.Duration {
 
 // carryOut does the work between two notes. A receipt with an error is one that could not be noted; an error alone says that
 // the end is open.
-func (c *Crew) carryOut(n note, w Work) (*lifeboat.Receipt, error) {
+func (c *Crew) carryOut(n note, w Work, stop <-chan struct{}) (*lifeboat.Receipt, error) {
 	slots := c.slots
 	if c.Workers[n.Kind] != nil {
 		slots = c.desks
 	}
+	var never <-chan struct{} // that it was stopped while it waits for its turn; another machine may have begun it, for all that is known here
+	if n.State == taken && !c.Shared {
+		never = stop
+	}
 	select {
 	case slots <- struct{}{}:
 		defer func() { <-slots }()
+	case <-never:
+		return c.ended(n, notPerformed(n.Key, "it was stopped before it was begun"))
 	case <-c.ctx.Done():
 		return nil, c.ctx.Err()
 	}
@@ -267,10 +321,13 @@ func (c *Crew) carryOut(n note, w Work) (*lifeboat.Receipt, error) {
 			return nil, err
 		}
 	}
-	progress := Progress{At: n.At, Again: n.State == begun || c.Shared, Facts: n.Facts}
-	n.State = begun
-	if err := c.notes.write(n); err != nil {
+	progress := Progress{At: n.At, Again: n.State == begun || c.Shared, Elsewhere: c.Shared, Facts: n.Facts, Stop: stop}
+	began, err := c.start(&n)
+	if err != nil {
 		return nil, err
+	}
+	if !began {
+		return c.ended(n, notPerformed(n.Key, "it was stopped before it was begun"))
 	}
 	progress.Keep = func(why string, facts map[string]string) error {
 		n.Why, n.Facts = shorten(c.scrub.clean(why), whyMax), facts
@@ -282,8 +339,37 @@ func (c *Crew) carryOut(n note, w Work) (*lifeboat.Receipt, error) {
 	if c.ctx.Err() != nil && receipt.Status != lifeboat.Performed {
 		return nil, c.ctx.Err() // it was cut off by us, and did not fail of itself
 	}
-	n.State, n.Receipt, n.Why, n.Facts = ended, receipt, "", nil
+	return c.ended(n, receipt)
+}
+
+// start notes that a task is begun, unless it was stopped before. One that an earlier start or perhaps another machine has begun is
+// gone on with all the same, to find out what became of it.
+func (c *Crew) start(n *note) (began bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n.Stopped = c.under[n.Key].stopped(); n.Stopped && n.State == taken && !c.Shared {
+		return false, nil
+	}
+	n.State = begun
+	return true, c.notes.write(*n)
+}
+
+// ended notes how a task ended.
+func (c *Crew) ended(n note, receipt lifeboat.Receipt) (*lifeboat.Receipt, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n.State, n.Receipt, n.Why, n.Facts, n.Stopped = ended, receipt, "", nil, c.under[n.Key].stopped()
 	return &receipt, c.notes.write(n)
+}
+
+// stopped is called with the crew's mu held.
+func (w *underWay) stopped() bool {
+	select {
+	case <-w.stop:
+		return true
+	default:
+		return false
+	}
 }
 
 // note makes durable how far a task has come, and lets the flow hear of it.
@@ -291,16 +377,25 @@ func (c *Crew) note(n note) error {
 	if sizeOf(n.Facts) > factsMax {
 		return fmt.Errorf("keep the progress of a task: it is longer than %d bytes", factsMax)
 	}
+	if err := c.progressed(n); err != nil {
+		return err
+	}
+	if c.Wake != nil {
+		c.Wake()
+	}
+	return nil
+}
+
+func (c *Crew) progressed(n note) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := c.under[n.Key]
+	n.Stopped = w.stopped()
 	if err := c.notes.write(n); err != nil {
 		return err
 	}
 	so := n.progress()
-	c.mu.Lock()
-	c.under[n.Key] = &so
-	c.mu.Unlock()
-	if c.Wake != nil {
-		c.Wake()
-	}
+	w.said = &so
 	return nil
 }
 
@@ -320,9 +415,10 @@ func (c *Crew) bounded(key lifeboat.Key, r lifeboat.Receipt) lifeboat.Receipt {
 
 func (c *Crew) end(key lifeboat.Key, receipt *lifeboat.Receipt, err error) {
 	c.mu.Lock()
-	delete(c.under, key) // and what was kept of its progress, which the note has
 	if receipt != nil && err != nil {
-		c.under[key] = receipt
+		c.under[key].said = receipt
+	} else {
+		delete(c.under, key) // and what was kept of its progress, which the note has
 	}
 	c.mu.Unlock()
 	if receipt != nil && c.Wake != nil {
@@ -353,6 +449,10 @@ func notPerformed(key lifeboat.Key, why string, args ...any) lifeboat.Receipt {
 
 // transient is the fact about a failure that trying again may help.
 func transient() map[string]string { return map[string]string{"failure": "transient"} }
+
+func elsewhere(key lifeboat.Key) lifeboat.Receipt {
+	return lost(key, "it may have been begun on another machine, whose notes are not here; a person must look")
+}
 
 func lost(key lifeboat.Key, why string) lifeboat.Receipt {
 	return lifeboat.Receipt{Key: key, Status: lifeboat.Unknown, Why: why, Lost: true}

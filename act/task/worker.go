@@ -24,6 +24,12 @@ type Waiter interface {
 	Waits(kind string) bool
 }
 
+// A Stopper is a worker of which some kinds of tasks can be left off on the way, such as an exit that waits for cheaper gas.
+type Stopper interface {
+	// Stops reports that a task of a kind heeds [Progress].Stop.
+	Stops(kind string) bool
+}
+
 // A Work is a task ready to be done.
 type Work struct {
 	Limit time.Duration // zero for the kind's own, which is 24 h for a worker's
@@ -37,7 +43,12 @@ type Progress struct {
 	At time.Time // when it was taken on
 	// Again says that it may have been begun before, by an earlier start or by another machine: look first.
 	Again bool
-	Facts map[string]string // what was kept when it was begun before
+	// Elsewhere says that another machine may have begun it, whose notes are not here.
+	Elsewhere bool
+	Facts     map[string]string // what was kept when it was begun before
+	// Stop is closed when what the task is for was ended, by a person most of all. As long as nothing of it is out on the network it is not
+	// performed then; what is out is followed to its end all the same. It is closed from the beginning where an earlier start was told.
+	Stop <-chan struct{}
 	// Keep makes durable what must not be forgotten while the task is under way, and tells people how far it has come. When it
 	// returns nil a later start finds the facts. Only the goroutine of Do may call it.
 	Keep func(why string, facts map[string]string) error

@@ -96,6 +96,14 @@ func (d *Desk) Ask(ctx context.Context, at time.Time, act lifeboat.Intent) (life
 	return v.Ask(ctx, at, act.Key)
 }
 
+// Stop has a task left off, where its performer can. Where it cannot, the task goes on to its end.
+func (d *Desk) Stop(ctx context.Context, at time.Time, task lifeboat.Intent) (lifeboat.Receipt, error) {
+	if by, can := d.performs[task.Task.Kind].(Stopper); can {
+		return by.Stop(ctx, at, task.Key, *task.Task)
+	}
+	return d.Ask(ctx, at, task)
+}
+
 func (d *Desk) place(ctx context.Context, at time.Time, act lifeboat.Intent) (lifeboat.Receipt, error) {
 	v := d.venues[act.Order.Account]
 	switch {
@@ -110,8 +118,12 @@ func (d *Desk) place(ctx context.Context, at time.Time, act lifeboat.Intent) (li
 	return v.Place(ctx, at, *act.Order)
 }
 
-// cancel answers for the request alone: the order's own receipt comes when the flow asks for the order.
+// cancel answers for the request alone: the order's own receipt comes when the flow asks for the order. Tasks are cancelled by Stop; what
+// comes here is the cancellation of one that has ended meanwhile.
 func (d *Desk) cancel(ctx context.Context, at time.Time, act lifeboat.Intent) (lifeboat.Receipt, error) {
+	if act.Account == "" {
+		return lifeboat.Receipt{Key: act.Key, Status: lifeboat.Sent, Why: "there was nothing to stop: the task has ended"}, nil
+	}
 	v := d.venues[act.Account]
 	if v == nil {
 		return rejected(act, fmt.Sprintf("the account %q has no venue that could cancel", act.Account)), nil

@@ -54,6 +54,12 @@ type Performer interface {
 	Ask(ctx context.Context, at time.Time, key lifeboat.Key, t lifeboat.Task) (lifeboat.Receipt, error)
 }
 
+// Stopper is a performer that can leave a task off on the way. Stop answers as Ask does, and what it was told holds after a crash, too. A
+// task that is out already, or of a kind that cannot be stopped, goes on to its end.
+type Stopper interface {
+	Stop(ctx context.Context, at time.Time, key lifeboat.Key, t lifeboat.Task) (lifeboat.Receipt, error)
+}
+
 // Teller hands a message over while it is called and knows nothing of it afterwards: a console, the simulated people of a
 // drill. An error means that it may not have arrived; the same key then comes again.
 type Teller interface {

@@ -380,6 +380,10 @@ func (h hands) Ask(ctx context.Context, at time.Time, act lifeboat.Intent) (life
 	return h.desk.Ask(ctx, at, act)
 }
 
+func (h hands) Stop(ctx context.Context, at time.Time, act lifeboat.Intent) (lifeboat.Receipt, error) {
+	return h.Ask(ctx, at, act)
+}
+
 func (h hands) Memory(act lifeboat.Intent) time.Duration { return h.desk.Memory(act) }
 
 func (h hands) Orders(ctx context.Context, at time.Time, account string, since time.Time) ([]lifeboat.PlacedOrder, error) {
