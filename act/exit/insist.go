@@ -21,6 +21,8 @@ type Insist struct {
 	For time.Duration
 	// Waits is told what an exit waits for, and that it goes on; nil tells nobody.
 	Waits func(why string)
+
+	stop stop // ends it, as long as nothing is out
 }
 
 // waitsEvery bounds how often it is told that an exit waits, where only the reason changes.
@@ -94,7 +96,7 @@ func (d *Desk) insist(ctx context.Context, how Insist, try func() (refusal strin
 				return "", err
 			}
 		}
-		if i.refused(refusal, head) || d.Clock.Sleep(ctx, d.Clock.Now().Add(d.Policy.Poll)) != nil {
+		if i.refused(refusal, head) || how.stop.heard() || d.Clock.Sleep(ctx, d.Clock.Now().Add(d.Policy.Poll)) != nil {
 			return i.stood(), nil
 		}
 	}

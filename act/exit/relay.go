@@ -153,6 +153,8 @@ func (s *sending) entrust(ctx context.Context, saw seen) (*Ending, error) {
 	var err error
 	if e.Taken && !e.Off {
 		clear, err = s.inquire(ctx)
+	} else if s.Insist.stop.heard() {
+		return nil, nil
 	} else {
 		clear, err = s.submit(ctx)
 	}

@@ -62,6 +62,7 @@ type sending struct {
 	fails   int       // how often in a row it could not be signed
 	behind  time.Time // since when it waits behind what others sent with the same key
 	refused insisting
+	late    bool // it was told that the stop came too late
 	// used is the head at which the Safe's nonce was first seen to be spent on something that is not found; spent the same of
 	// the sender's last nonce. Nil when it is not so.
 	used, spent *chain.Block
@@ -81,7 +82,11 @@ func (s *sending) run(ctx context.Context) (*Ending, error) {
 		s.take() // others wait until it is mined; it waits for nobody, because they may be behind it
 	}
 	for {
-		ending, err := s.round(ctx)
+		var err error
+		ending := s.leave()
+		if ending == nil {
+			ending, err = s.round(ctx)
+		}
 		switch {
 		case ending != nil:
 			ending.At = s.Clock.Now()
@@ -116,7 +121,10 @@ func (s *sending) round(ctx context.Context) (*Ending, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look what the chain says: %w", err)
 	}
-	m := next(s.note, s.guarded(), saw, s.Policy)
+	m, left := s.stays(next(s.note, s.guarded(), saw, s.Policy), saw)
+	if left != nil {
+		return left, nil
+	}
 	if m.why != "" {
 		s.tell("%s", m.why)
 	}
@@ -357,7 +365,15 @@ const signMax = 5
 func (s *sending) sign(ctx context.Context, saw seen, nonce, limit uint64, offered price, private bool) (*Ending, error) {
 	tx := types.NewTx(&types.DynamicFeeTx{ChainID: s.Chain.ID(), Nonce: nonce, Gas: limit, GasTipCap: offered.tip, GasFeeCap: offered.most,
 		To: &s.To, Value: s.Value, Data: s.Data})
-	signed, err := s.Signers[s.Sender].SignTx(ctx, tx, s.Chain.ID())
+	stop := s.Insist.stop
+	if s.pending(saw) && nonce == s.last().Nonce {
+		stop.said = nil // it only offers more for what is out
+	}
+	signing, end := stop.until(ctx) // whoever signs may take long
+	signed, err := s.Signers[s.Sender].SignTx(signing, tx, s.Chain.ID())
+	if end(); stop.heard() {
+		return nil, errStopped
+	}
 	if err == nil {
 		err = signedBy(signed, tx, s.Sender, s.Chain.ID())
 	}
@@ -491,6 +507,8 @@ func (s *sending) hold(ctx context.Context) error {
 	select {
 	case s.lock(s.Sender) <- struct{}{}:
 		s.held = true
+		return nil
+	case <-s.Insist.stop.said:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

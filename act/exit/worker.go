@@ -44,8 +44,9 @@ type Worker struct {
 }
 
 var (
-	_ task.Worker = (*Worker)(nil)
-	_ task.Waiter = (*Worker)(nil)
+	_ task.Worker  = (*Worker)(nil)
+	_ task.Waiter  = (*Worker)(nil)
+	_ task.Stopper = (*Worker)(nil)
 )
 
 // LooksFirst is true of both phases: one changes nothing, and the other asks the chain before it does anything.
@@ -53,6 +54,9 @@ func (w *Worker) LooksFirst(string) bool { return true }
 
 // Waits is true of the second phase: what leaves a rollup can be challenged for a week before it arrives.
 func (w *Worker) Waits(kind string) bool { return kind == "exit-apply" }
+
+// Stops is true of both phases: as long as nothing is out nothing has happened.
+func (w *Worker) Stops(string) bool { return true }
 
 // A step is what both tasks are told; the second also what the first found.
 type step struct {
@@ -84,7 +88,14 @@ func (w *Worker) Prepare(key lifeboat.Key, t lifeboat.Task) (task.Work, error) {
 		return task.Work{}, errors.New("nothing that was signed beforehand is kept here")
 	case t.Kind == "exit-plan":
 		return task.Work{Limit: limitOf(s, planLimit), Do: func(ctx context.Context, progress task.Progress) lifeboat.Receipt {
-			return w.plan(chain.First(ctx), desk, key, s, s.insist(progress, desk.Clock.Now()))
+			how := s.insist(progress, desk.Clock.Now())
+			ctx, end := how.stop.until(ctx)
+			defer end()
+			r := w.plan(chain.First(ctx), desk, key, s, how)
+			if r.Status == lifeboat.NotPerformed && how.stop.heard() {
+				r.Why, r.Facts = "the exit was not planned: it was stopped", nil
+			}
+			return r
 		}}, nil
 	}
 	p, err := ReadPrepared(s.Planned, s.Hash)
@@ -122,7 +133,7 @@ const keepTryingMax = 24 * time.Hour
 
 // insist is as long as the step says, and is told with the progress of its task.
 func (s step) insist(progress task.Progress, now time.Time) Insist {
-	how := Insist{For: cmp.Or(time.Duration(s.KeepTrying), keepTrying), Waits: func(why string) {
+	how := Insist{For: cmp.Or(time.Duration(s.KeepTrying), keepTrying), stop: stop{progress.Stop, progress.Elsewhere}, Waits: func(why string) {
 		if progress.Keep != nil {
 			_ = progress.Keep(clause(errors.New(why)), progress.Facts) // to be told is all that it is for
 		}
@@ -228,6 +239,9 @@ func planned(key lifeboat.Key, p Prepared) lifeboat.Receipt {
 func (w *Worker) apply(ctx context.Context, d *Desk, key lifeboat.Key, p Prepared, s step, consent []lifeboat.Answer, how Insist) (lifeboat.Receipt, *Ending) {
 	trouble := insisting{Insist: how, clock: d.Clock}
 	for {
+		if left := d.left(key, how.stop); left != nil {
+			return left.Receipt(key, p), left
+		}
 		shut, err := w.shut(ctx, d, key, s, how)
 		if shut != "" {
 			e := d.refused("the bridge would not take it any more: %s", shut)
@@ -238,6 +252,7 @@ func (w *Worker) apply(ctx context.Context, d *Desk, key lifeboat.Key, p Prepare
 			e, err = w.once(ctx, d, key, p, s.Via == "presigned", consent, how)
 		}
 		if err == nil {
+			e = cmp.Or(d.left(key, how.stop), e)
 			return e.Receipt(key, p), e
 		}
 		open := errors.Is(err, ErrOpen) || d.mayBeOut(key)
