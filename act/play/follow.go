@@ -89,21 +89,32 @@ func (p *Player) look(at time.Time, r *run) turn {
 	return t
 }
 
-// leave ends a run that was superseded or abandoned, once nothing of it is open at a venue.
+// leave ends a run that was superseded or abandoned, once nothing of it is open.
 func (p *Player) leave(t *turn, r *run) {
 	if p.clear(t, r, r.main) && (r.undo == nil || p.clear(t, r, r.undo)) && len(t.events) == 0 {
 		t.say(lifeboat.RunFinished{Run: r.Run, Status: r.leaving.status, Why: r.leaving.why})
 	}
 }
 
-// clear cancels what a node and those inside it have open at venues, and says whether all of it has ended.
+// clear cancels what a node and those inside it have open at venues and what can be stopped of their tasks, and says whether all of it has
+// ended.
 func (p *Player) clear(t *turn, r *run, n *node) bool {
 	open := n.open()
 	if len(open) == 0 {
 		return true
 	}
 	t.say(r.cancels(n)...)
-	t.wait("the venue has not confirmed the end of %s", prose.Count(len(open), "order"))
+	orders := 0
+	for _, a := range open {
+		if a.Task == nil {
+			orders++
+			continue
+		}
+		t.wait("the %s was told to stop and has not ended%s", a.Task.Kind, prose.After(": ", prose.OneLine(a.receipt.Why)))
+	}
+	if orders > 0 {
+		t.wait("the venue has not confirmed the end of %s", prose.Count(orders, "order"))
+	}
 	return false
 }
 

@@ -63,6 +63,7 @@ type stand struct {
 	rejects string                      // a symbol of which it rejects every order
 	mute    bool                        // no channel takes a message
 	tasks   map[string]lifeboat.Receipt // :: kind of task → what comes of it; performed at once for those not in it
+	stopped lifeboat.Receipt            // what comes of a task that is stopped; nothing yet when zero
 
 	positions []lifeboat.Position
 	times     []time.Time // of told
@@ -142,6 +143,10 @@ func (s *stand) carryOut(e lifeboat.Event) {
 		s.apply(lifeboat.Receipt{Key: i.Key, Status: lifeboat.Sent})
 	case lifeboat.CancelOrder:
 		s.apply(lifeboat.Receipt{Key: i.Key, Status: lifeboat.Sent})
+		if a := s.acts[i.Cancel]; a != nil && a.Task != nil {
+			s.end(i.Cancel, s.stopped)
+			return
+		}
 		canceled := s.receipt(i.Cancel)
 		canceled.Key, canceled.Status = i.Cancel, lifeboat.Canceled
 		s.apply(canceled)
@@ -154,6 +159,13 @@ func (s *stand) carryOut(e lifeboat.Event) {
 		} else if s.status == lifeboat.Filled {
 			r.Filled, r.Price = i.Order.Quantity, i.Order.Arrival
 		}
+		s.apply(r)
+	}
+}
+
+// end is what becomes of a task; nothing when the receipt says nothing.
+func (s *stand) end(key lifeboat.Key, r lifeboat.Receipt) {
+	if r.Key = key; r.Status != "" {
 		s.apply(r)
 	}
 }

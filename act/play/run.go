@@ -147,12 +147,12 @@ func (r *run) undone() string {
 	return fmt.Sprintf("%d of %s undone, not: %s", len(r.undo.inside)-len(faults), prose.Count(len(r.undo.inside), "step"), list(faults))
 }
 
-// orders of a node and of what is inside it that may still fill.
+// open are the orders of a node and of what is inside it that may still fill, and the tasks that can still be stopped.
 func (n *node) open() []*act {
 	var open []*act
 	n.within(func(inner *node) {
 		for _, a := range inner.acts {
-			if a.Act == lifeboat.PlaceOrder && !a.final() {
+			if (a.Act == lifeboat.PlaceOrder || a.stops()) && !a.final() {
 				open = append(open, a)
 			}
 		}
@@ -160,7 +160,7 @@ func (n *node) open() []*act {
 	return open
 }
 
-// cancels asks for the cancellation of every open order that was not asked for yet.
+// cancels asks for the cancellation of everything open that was not asked for yet.
 func (r *run) cancels(n *node) []lifeboat.Event {
 	var events []lifeboat.Event
 	for _, a := range n.open() {
@@ -169,7 +169,7 @@ func (r *run) cancels(n *node) []lifeboat.Event {
 		if refused || r.nodes[a.Step].act(key) != nil {
 			continue
 		}
-		events = append(events, lifeboat.Intent{Key: key, Act: lifeboat.CancelOrder, Run: r.Run, Step: a.Step, Cancel: a.Key, Account: a.Order.Account})
+		events = append(events, lifeboat.Intent{Key: key, Act: lifeboat.CancelOrder, Run: r.Run, Step: a.Step, Cancel: a.Key, Account: a.AccountOf()})
 	}
 	return events
 }

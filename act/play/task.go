@@ -76,6 +76,15 @@ func (p *Player) perform(r *run, n *node, key lifeboat.Key, t lifeboat.Task) sai
 	return acts(i)
 }
 
+// stoppable are the kinds of tasks that are left off when what they are for is ended, as long as nothing of them is out. All others go on
+// to their end, whatever becomes of the run.
+var stoppable = []string{"exit-plan", "exit-apply"}
+
+// stops reports a task that can be stopped. Of one that is lost nobody can say what a stop would do; people are asked about it.
+func (a *act) stops() bool {
+	return a.Task != nil && slices.Contains(stoppable, a.Task.Kind) && !a.receipt.Lost
+}
+
 // performed says what came of a task.
 func (a *act) performed() said {
 	switch a.receipt.Status {

@@ -194,6 +194,10 @@ func tellIntent(i lifeboat.Intent) (verb, text string) {
 		return "ASK", fmt.Sprintf("%s (%s): %s", strings.Join(i.Message.To, ", "), i.Key, i.Message.Text)
 	case i.Message != nil:
 		return "MESSAGE", fmt.Sprintf("to %s: %s", strings.Join(i.Message.To, ", "), i.Message.Text)
+	case i.Task != nil:
+		return "TASK", fmt.Sprintf("%s (%s)", i.Task.Kind, i.Key)
+	case i.Account == "":
+		return "CANCEL", fmt.Sprintf("task %s", i.Cancel)
 	}
 	return "CANCEL", fmt.Sprintf("order %s in %s", i.Cancel, i.Account)
 }

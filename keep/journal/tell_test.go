@@ -73,6 +73,8 @@ func TestTell(t *testing.T) {
 		{lifeboat.Intent{Key: "lb-01", Act: lifeboat.PlaceOrder, Order: &limit},
 			`ORDER     sell 412 SPY limit 243.15 in ibkr (lb-01), arrival price 248.11`},
 		{lifeboat.Intent{Key: "lb-02", Act: lifeboat.CancelOrder, Cancel: "lb-01", Account: "ibkr"}, `CANCEL    order lb-01 in ibkr`},
+		{lifeboat.Intent{Key: "lb-03", Act: lifeboat.PerformTask, Task: &lifeboat.Task{Kind: "exit-apply"}}, `TASK      exit-apply (lb-03)`},
+		{lifeboat.Intent{Key: "lb-04", Act: lifeboat.CancelOrder, Cancel: "lb-03"}, `CANCEL    task lb-03`},
 		{lifeboat.Intent{Key: "lb-03", Act: lifeboat.SendMessage, Message: &lifeboat.Message{To: []string{"Ann", "Ben"}, Text: "It fell.\nWe sold.\x1b[2J\u202e"}},
 			`MESSAGE   to Ann, Ben: It fell. We sold. [2J `},
 		{lifeboat.Intent{Key: "lb-04", Act: lifeboat.SendMessage, Message: &lifeboat.Message{To: []string{"Ann"}, Text: "Sell?", Question: true}},

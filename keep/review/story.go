@@ -249,6 +249,8 @@ func (s *story) intend(at time.Time, e lifeboat.Intent) {
 		s.tell(at, "Asked %s: %s", strings.Join(e.Message.To, ", "), e.Message.Text)
 	case e.Message != nil:
 		s.tell(at, "Told %s: %s", strings.Join(e.Message.To, ", "), e.Message.Text)
+	case e.Cancel != "" && s.tasks[e.Cancel] != "":
+		s.tell(at, "Stopped: %s.", taskName(s.tasks[e.Cancel]))
 	case e.Cancel != "":
 		s.tell(at, "Cancelled order %s.", e.Cancel)
 	case e.Task != nil:
