@@ -31,7 +31,11 @@ an hour.`}, lifeboat.StartPlaybook, "to start"),
 		saying(&cobra.Command{Use: "abandon RUN", SuggestFor: []string{"stop", "cancel", "end"}, Short: "Cancel what a run has open, and end it", Args: arguments(1, 1),
 			Long: `abandon cancels the open orders of a run and ends it. What was filled stays
 filled, and nothing is undone: the steps under compensate are for a run that
-fails, not for one that a person ends.`}, lifeboat.AbandonRun, "to abandon"))
+fails, not for one that a person ends.
+
+An exit on a chain that waits is never sent then. One that is out is followed to
+its end, and the run ends after it. Calls, commands and withdrawals that have
+begun go on.`}, lifeboat.AbandonRun, "to abandon"))
 	return c
 }
 
