@@ -165,7 +165,7 @@ func tokensOn(ctx context.Context, p *plan.Plan, name string, c chain.Reader) fu
 
 // Worker performs the tasks of exits.
 func (e *Exits) Worker() *exit.Worker {
-	return &exit.Worker{Desk: func(chain string) *exit.Desk { return e.Desks[chain] }, Chain: e.chain, Sender: e.sender, Oracle: e.Oracle, Kits: e.Kits, Moved: e.moved}
+	return &exit.Worker{Desk: func(chain string) *exit.Desk { return e.Desks[chain] }, Chain: e.chain, Sender: e.sender, Oracle: e.Oracle, Kits: e.Kits, Moved: e.moved, Paid: e.paid}
 }
 
 // chain of the plan, on which there may be no Safe that acts; nil where there is none.

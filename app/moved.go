@@ -14,11 +14,22 @@ import (
 
 // moved is what a transaction of an exit changed of the accounts on its chain, as those who say what the accounts hold see it: what
 // is said of the act and what is said of the account are measured alike. One that was reverted has changed nothing but what its sender has.
-func (e *Exits) moved(ctx context.Context, o plan.ExitOrder, mined *chain.Receipt) (all []lifeboat.Move, err error) {
-	c := e.chains[o.Chain]
+func (e *Exits) moved(ctx context.Context, o plan.ExitOrder, mined *chain.Receipt) ([]lifeboat.Move, error) {
+	return e.changed(ctx, o.Chain, mined, func(at common.Address) bool {
+		return at == mined.From || mined.Status == types.ReceiptStatusSuccessful && concerns(o, mined, at)
+	})
+}
+
+// paid is what a transaction cost the account of whoever sent it.
+func (e *Exits) paid(ctx context.Context, name string, mined *chain.Receipt) ([]lifeboat.Move, error) {
+	return e.changed(ctx, name, mined, func(at common.Address) bool { return at == mined.From })
+}
+
+// changed is what a transaction changed of some of the accounts on a chain.
+func (e *Exits) changed(ctx context.Context, name string, mined *chain.Receipt, counts func(common.Address) bool) (all []lifeboat.Move, err error) {
+	c := e.chains[name]
 	for _, a := range e.plan.AccountsOnChains() {
-		at := common.HexToAddress(a.Address)
-		if c == nil || a.Chain != o.Chain || at != mined.From && (mined.Status != types.ReceiptStatusSuccessful || !concerns(o, mined, at)) {
+		if c == nil || a.Chain != name || !counts(common.HexToAddress(a.Address)) {
 			continue
 		}
 		source, err := evmSource(e.plan, a, c)

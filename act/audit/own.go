@@ -52,7 +52,7 @@ func (a *Audit) begin(i lifeboat.Intent) {
 	if exits {
 		one.touches = a.at(spec.Chain, append(a.payers(spec.Account), spec.Wallet, spec.Receiver)...)
 		if spec.Beyond != nil {
-			one.touches = append(one.touches, a.at(spec.Beyond.Chain, spec.Receiver)...)
+			one.touches = append(one.touches, a.at(spec.Beyond.Chain, append(a.payers(spec.To), spec.Receiver)...)...)
 		}
 	}
 	a.acts[i.Key] = one

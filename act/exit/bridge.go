@@ -195,7 +195,7 @@ func (a *arrival) ended(ctx context.Context, left lifeboat.Receipt, all []Stand)
 	}
 	left.Why = strings.Join(arrived, "; ")
 	a.tell("%s", left.Why)
-	left.Facts = lifeboat.WithMoves(left.Facts, append(left.Moved(), a.arrived(ctx, all)...))
+	left.Facts = lifeboat.WithMoves(left.Facts, append(lifeboat.MovesOf(a.facts), a.arrived(ctx, all)...))
 	left.Output = a.output(left)
 	left.Facts = with(left.Facts, "arrived_at", a.desk.Clock.Now().UTC().Format(time.RFC3339Nano))
 	if err := a.desk.crossings.remove(a.key); err != nil {
@@ -266,9 +266,11 @@ func (a *arrival) push(ctx context.Context, s protocol.Standing) {
 			a.tell("%s", clause(err))
 			return
 		case n.End.Done:
+			a.paid(ctx, d, n)
 			a.tell("sent on %s in transaction %s", a.order.Beyond.Chain, n.End.Found.Tx.Hex())
 			return
 		}
+		a.paid(ctx, d, n)
 		a.tell("on %s: %s", a.order.Beyond.Chain, n.End.Why)
 	}
 }
@@ -301,6 +303,7 @@ func (a *arrival) output(left lifeboat.Receipt) string {
 // lost says where the money is, and that a person has to look.
 func (a *arrival) lost(left lifeboat.Receipt, why string) lifeboat.Receipt {
 	a.tell("%s", why)
+	left.Facts = lifeboat.WithMoves(left.Facts, lifeboat.MovesOf(a.facts))
 	left.Status, left.Lost, left.Why, left.Output = lifeboat.Unknown, true, why, a.output(left)
 	return left
 }

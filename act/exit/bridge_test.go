@@ -102,7 +102,11 @@ func (s *shores) blocks() {
 
 func (s *shores) worker() *exit.Worker {
 	return &exit.Worker{Desk: func(chain string) *exit.Desk { return s.desks[chain] }, Batch: s.batch, Poll: 50 * time.Millisecond,
-		Sender: func(string, bool) (common.Address, error) { return s.relayer.Address, nil }}
+		Sender: func(string, bool) (common.Address, error) { return s.relayer.Address, nil },
+		Paid: func(_ context.Context, _ string, mined *chain.Receipt) ([]lifeboat.Move, error) {
+			fee, _ := mined.Fee()
+			return []lifeboat.Move{{Account: "fuel", Symbol: "ETH", Quantity: decimal.NewFromBigInt(fee, -18).Neg(), Height: mined.BlockNumber.Uint64()}}, nil
+		}}
 }
 
 // down orders an exit from the chain below to the rollup.
@@ -262,6 +266,7 @@ func TestHome(t *testing.T) {
 	s := newStrait(t)
 	s.filled()
 	s.batch = s.there.MultiSend.Address
+	fuel := s.fuel()
 	w := s.signed(s.up("USDC", "ETH"))
 	w.hears("has no proof of it yet")
 	s.has(s.Above, s.usdcHigh, s.there.Address, new(big.Int))
@@ -281,8 +286,27 @@ func TestHome(t *testing.T) {
 	}
 	says(t, r.Why, "1000 USDC arrived on below", "4 ETH arrived on below")
 	says(t, r.Output, "can be finalised on below now", "sent on below in transaction")
+	paid, sent := decimal.Zero, 0
+	for _, m := range r.Moved() {
+		if m.Account == "fuel" {
+			paid, sent = paid.Add(m.Quantity), sent+1
+		}
+	}
+	if left := fuel.Add(paid); !left.Equal(s.fuel()) || sent < 4 {
+		t.Errorf("%d transactions on below cost %s, and %s is left of %s", sent, paid, s.fuel(), fuel)
+	}
 	s.has(s.Below, s.usdcBelow, s.here.Address, testbed.Units(1000, 6))
 	s.coins(s.Below, s.here.Address, testbed.Ether(5))
+}
+
+// fuel is what the key has below that pays for what is sent there.
+func (s *strait) fuel() decimal.Decimal {
+	s.t.Helper()
+	balance, err := s.Below.Client.BalanceAt(s.t.Context(), s.relayer.Address, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return decimal.NewFromBigInt(balance, -18)
 }
 
 // filled brings to the rollup what the withdrawals take back: 1000 USDC and 4 of the 5 ether.

@@ -82,6 +82,35 @@ func (w *Worker) moves(ctx context.Context, d *Desk, o plan.ExitOrder, e *Ending
 	return all, nil
 }
 
+// paid keeps what it cost to bring a withdrawal further, on the other chain. A start that goes on finds what the one before it sent, and counts
+// it once.
+func (a *arrival) paid(ctx context.Context, d *Desk, n *note) {
+	if a.Paid == nil {
+		return
+	}
+	all := lifeboat.MovesOf(a.facts)
+	for _, s := range n.Sent {
+		mined, err := d.Chain.Receipt(ctx, s.tx.Hash())
+		if errors.Is(err, chain.ErrNotMined) {
+			continue // another took its place
+		}
+		var moves []lifeboat.Move
+		if err == nil {
+			moves, err = a.Paid(ctx, a.order.Beyond.Chain, mined)
+		}
+		if err != nil {
+			a.tell("what transaction %s cost cannot be read, and will look like somebody else's doing: %s", s.tx.Hash().Hex(), clause(err))
+			continue
+		}
+		for _, m := range moves {
+			if !slices.ContainsFunc(all, m.Same) {
+				all = append(all, m)
+			}
+		}
+	}
+	a.facts = lifeboat.WithMoves(a.facts, all)
+}
+
 // arrived is what came over a bridge, in the block at which it was seen to have come: it lies in that one or in one before it.
 func (a *arrival) arrived(ctx context.Context, all []Stand) (moves []lifeboat.Move) {
 	for _, s := range all {

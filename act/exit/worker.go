@@ -37,6 +37,8 @@ type Worker struct {
 	Chain func(chain string) chain.Sender
 	// Moved is what a mined transaction of an exit changed of the accounts of the plan; nil does not know.
 	Moved func(ctx context.Context, o plan.ExitOrder, mined *chain.Receipt) ([]lifeboat.Move, error)
+	// Paid is what a mined transaction cost the account of the plan whose key sent it, on a chain of the plan; nil does not know.
+	Paid func(ctx context.Context, chain string, mined *chain.Receipt) ([]lifeboat.Move, error)
 	// Poll is how often a chain is looked at on which something is to arrive; 10 s.
 	Poll time.Duration
 	// Batch is the contract that makes one transaction of many calls, where it is not Safe's own.
