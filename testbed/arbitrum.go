@@ -24,7 +24,7 @@ const (
 )
 
 // Arbitrum is a rollup of Arbitrum's: two chains with the real contracts of its canonical bridge on both, Bridge, Inbox and Outbox below and the
-// token bridge with its standard gateway on both. What is part of the rollup's node is a stand-in of the bed's own, strict to the documented
+// token bridge with its gateways on both. What is part of the rollup's node is a stand-in of the bed's own, strict to the documented
 // interfaces: ArbSys, ArbRetryableTx, NodeInterface, the sequencer, and the validators who confirm. Transactions of the sequencer's, which anvil
 // does not have, are known under their right hash on Line and nowhere else.
 type Arbitrum struct {
@@ -33,6 +33,8 @@ type Arbitrum struct {
 
 	Rollup, Bridge, Inbox, Outbox, Router, Gateway Contract // below
 	RouterAbove, GatewayAbove, Sys, Retryables     Contract // above
+	Custom, CustomAbove                            Contract // the generic gateway of tokens that are registered, once there is one
+	WETHGateway, WETHGatewayAbove                  Contract // once WETH has one
 
 	Prices int64 // what the sequencer asks for a unit of gas, in wei; a ticket that bids less is created and not tried
 
@@ -82,12 +84,7 @@ func NewArbitrum(t testing.TB) *Arbitrum {
 func (a *Arbitrum) core() {
 	b := a.Below
 	b.t.Helper()
-	proxied := func(name string, args ...any) Contract {
-		code := b.Deploy(nitro+name+".sol/"+name+".json", args...)
-		proxy := b.Deploy(optimism+"Proxy.sol/Proxy.json", b.Admin().Address)
-		b.Send(b.Admin(), proxy, "upgradeTo", code.Address)
-		return code.At(proxy.Address)
-	}
+	proxied := func(name string, args ...any) Contract { return b.proxied(nitro+name+".sol/"+name+".json", args...) }
 	anybody := b.Accounts[8] // the administrator of a proxy can only administer it
 	a.Rollup = b.Deploy("ours/Arbitrum.sol/RollupStandIn")
 	a.Bridge, a.Inbox, a.Outbox = proxied("Bridge"), proxied("Inbox", big.NewInt(dataMax)), proxied("Outbox")
@@ -103,6 +100,14 @@ func (a *Arbitrum) core() {
 	a.Sys = a.Above.put(arbSys, "ours/Arbitrum.sol/ArbSysStandIn")
 	a.Retryables = a.Above.put(arbRetryableTx, "ours/Arbitrum.sol/ArbRetryableTxStandIn")
 	a.Above.NodeInterface()
+}
+
+// proxied is a contract behind a proxy, which the administrator has and so cannot use.
+func (b *Bed) proxied(path string, args ...any) Contract {
+	b.t.Helper()
+	code, proxy := b.Deploy(path, args...), b.Deploy(optimism+"Proxy.sol/Proxy.json", b.Admin().Address)
+	b.Send(b.Admin(), proxy, "upgradeTo", code.Address)
+	return code.At(proxy.Address)
 }
 
 // gateways are the token bridge.
@@ -135,6 +140,60 @@ func (a *Arbitrum) Token(below Token) Token {
 	a.Derive()
 	at := a.Above.Ask(a.RouterAbove, "calculateL2TokenAddress", below.Address)[0].(common.Address)
 	return Token{a.Above.artifactAt(tokenBridge+"arbitrum/StandardArbERC20.sol/StandardArbERC20.json", at), below.Symbol, below.Decimals}
+}
+
+// Register has the owner of the bridge make a token's own on the rollup known to the custom gateways and the routers of both sides. It has
+// 18 decimals, and the token below must have as many.
+func (a *Arbitrum) Register(below Token) Token {
+	b, u := a.Below, a.Above
+	b.t.Helper()
+	if a.Custom.Address == (common.Address{}) {
+		a.Custom, a.CustomAbove = b.Deploy(tokenBridge+"ethereum/gateway/L1CustomGateway.sol/L1CustomGateway.json"), u.Deploy(tokenBridge+"arbitrum/gateway/L2CustomGateway.sol/L2CustomGateway.json")
+		b.Send(b.Admin(), a.Custom, "initialize", a.CustomAbove.Address, a.Router.Address, a.Inbox.Address, b.Admin().Address)
+		u.Send(u.Admin(), a.CustomAbove, "initialize", a.Custom.Address, a.RouterAbove.Address)
+	}
+	token := u.Deploy(tokenBridge+"test/TestArbCustomToken.sol/TestArbCustomToken.json", a.CustomAbove.Address, below.Address)
+	a.Makes(below, token.Address)
+	a.Route(below, a.Custom.Address)
+	return Token{token, "CARB", 18}
+}
+
+// Makes has the owner of the custom gateways say on both sides what becomes of a token on the rollup.
+func (a *Arbitrum) Makes(below Token, above common.Address) {
+	a.Below.t.Helper()
+	a.ordered(a.Custom, "forceRegisterTokenToL2", []common.Address{below.Address}, []common.Address{above})
+	a.Derive()
+}
+
+// Route has the owner of the routers name on both sides the gateway of a token.
+func (a *Arbitrum) Route(below Token, gateway common.Address) {
+	a.Below.t.Helper()
+	a.ordered(a.Router, "setGateways", []common.Address{below.Address}, []common.Address{gateway})
+	a.Derive()
+}
+
+// ordered is something that the owner decides below, and a ticket does above. It has far more than enough with it.
+func (a *Arbitrum) ordered(of Contract, method string, tokens, with []common.Address) {
+	b := a.Below
+	b.t.Helper()
+	cost, gas, bid := Units(1, 16), big.NewInt(1_000_000), big.NewInt(1e9)
+	call := of.Do(method, tokens, with, gas, bid, cost)
+	call.Value = new(big.Int).Add(cost, new(big.Int).Mul(gas, bid))
+	b.Act(b.Admin(), call)
+}
+
+// WETH of both sides, and the gateway that carries its ether.
+func (a *Arbitrum) WETH() (below, above Token) {
+	b, u := a.Below, a.Above
+	b.t.Helper()
+	below = b.WETH()
+	token := u.proxied(tokenBridge + "libraries/aeWETH.sol/aeWETH.json")
+	a.WETHGateway, a.WETHGatewayAbove = b.Deploy(tokenBridge+"ethereum/gateway/L1WethGateway.sol/L1WethGateway.json"), u.Deploy(tokenBridge+"arbitrum/gateway/L2WethGateway.sol/L2WethGateway.json")
+	u.Send(u.Whale(), token, "initialize", "WETH", "WETH", uint8(18), a.WETHGatewayAbove.Address, below.Address)
+	b.Send(b.Admin(), a.WETHGateway, "initialize", a.WETHGatewayAbove.Address, a.Router.Address, a.Inbox.Address, below.Address, token.Address)
+	u.Send(u.Admin(), a.WETHGatewayAbove, "initialize", a.WETHGateway.Address, a.RouterAbove.Address, below.Address, token.Address)
+	a.Route(below, a.WETHGateway.Address)
+	return below, Token{token, "WETH", 18}
 }
 
 // Deposit sends tokens to the rollup, from an account that has allowed the gateway to take them.
