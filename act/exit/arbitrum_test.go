@@ -2,7 +2,6 @@ package exit_test
 
 import (
 	"math/big"
-	"strings"
 	"testing"
 	"time"
 
@@ -197,28 +196,6 @@ func TestTicketsThatEnd(t *testing.T) {
 			}
 			says(t, found[0].Words, name, "tokens lie in the gateway on below")
 		})
-	}
-}
-
-// TestKilledOnTheWayToArbitrum is a stop while the money is on neither side. The next start asks the chains and sends nothing again.
-func TestKilledOnTheWayToArbitrum(t *testing.T) {
-	s := newPassage(t)
-	o := s.down("USDC")
-	found := s.begin("exit-plan", o).ends()
-	spec := applied{o, found.Facts["hash"], found.Facts}
-	w := s.begin("exit-apply", spec, s.consent(spec.Hash)...)
-	w.hears("it has left below")
-	w.stop()
-	if r := w.ends(); !r.Lost || !strings.Contains(r.Why, "it had not arrived on above") {
-		t.Errorf("stopped it is %s: %s", r.Status, r.Why)
-	}
-	s.open()
-	s.Derive()
-	if r := s.begin("exit-apply", spec, s.consent(spec.Hash)...).ends(); r.Status != lifeboat.Performed {
-		t.Errorf("gone on with it is %s: %s", r.Status, r.Why)
-	}
-	if n, err := s.Below.Client.NonceAt(t.Context(), s.relayer.Address, nil); n != 1 || err != nil {
-		t.Errorf("%d transactions were sent below: %v", n, err)
 	}
 }
 

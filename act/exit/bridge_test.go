@@ -160,11 +160,16 @@ type work struct {
 
 func (s *shores) begin(kind string, spec any, consent ...lifeboat.Answer) *work {
 	s.t.Helper()
+	return s.beginAs(s.worker(), kind, spec, consent...)
+}
+
+func (s *shores) beginAs(by *exit.Worker, kind string, spec any, consent ...lifeboat.Answer) *work {
+	s.t.Helper()
 	text, err := json.Marshal(spec)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	prepared, err := s.worker().Prepare("exit-1", lifeboat.Task{Kind: kind, Spec: text, Consent: consent})
+	prepared, err := by.Prepare("exit-1", lifeboat.Task{Kind: kind, Spec: text, Consent: consent})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -357,23 +362,35 @@ func TestStranded(t *testing.T) {
 
 // TestKilledBetweenTwoChains is a stop while the money is on neither side. The next start asks the chains and sends nothing again.
 func TestKilledBetweenTwoChains(t *testing.T) {
-	s := newStrait(t)
-	o := s.down("USDC")
-	found := s.begin("exit-plan", o).ends()
-	spec := applied{o, found.Facts["hash"], found.Facts}
-	w := s.begin("exit-apply", spec, s.consent(spec.Hash)...)
-	w.hears("it has left below")
-	w.stop()
-	if r := w.ends(); !r.Lost || !strings.Contains(r.Why, "it had not arrived on above") {
-		t.Errorf("stopped it is %s: %s", r.Status, r.Why)
-	}
-	s.open()
-	s.Derive()
-	if r := s.begin("exit-apply", spec, s.consent(spec.Hash)...).ends(); r.Status != lifeboat.Performed {
-		t.Errorf("gone on with it is %s: %s", r.Status, r.Why)
-	}
-	if n, err := s.Below.Client.NonceAt(t.Context(), s.relayer.Address, nil); n != 1 || err != nil {
-		t.Errorf("%d transactions were sent below: %v", n, err)
+	for name, over := range map[string]func(t *testing.T) (*shores, plan.ExitOrder, func()){
+		"to a rollup of the OP Stack": func(t *testing.T) (*shores, plan.ExitOrder, func()) {
+			s := newStrait(t)
+			return s.shores, s.down("USDC"), func() { s.Derive() }
+		},
+		"to Arbitrum": func(t *testing.T) (*shores, plan.ExitOrder, func()) {
+			s := newPassage(t)
+			return s.shores, s.down("USDC"), s.Derive
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, o, derive := over(t)
+			found := s.begin("exit-plan", o).ends()
+			spec := applied{o, found.Facts["hash"], found.Facts}
+			w := s.begin("exit-apply", spec, s.consent(spec.Hash)...)
+			w.hears("it has left below")
+			w.stop()
+			if r := w.ends(); !r.Lost || !strings.Contains(r.Why, "it had not arrived on above") {
+				t.Errorf("stopped it is %s: %s", r.Status, r.Why)
+			}
+			s.open()
+			derive()
+			if r := s.begin("exit-apply", spec, s.consent(spec.Hash)...).ends(); r.Status != lifeboat.Performed {
+				t.Errorf("gone on with it is %s: %s", r.Status, r.Why)
+			}
+			if n, err := s.low.Client.NonceAt(t.Context(), s.relayer.Address, nil); n != 1 || err != nil {
+				t.Errorf("%d transactions were sent below: %v", n, err)
+			}
+		})
 	}
 }
 
