@@ -61,9 +61,10 @@ type Prepared struct {
 	Urgent    bool                      `json:"urgent,omitempty"`
 	Unproven  bool                      `json:"unproven,omitempty"` // it may be sent though nobody could try how it ends
 	Must      []protocol.Condition      `json:"must,omitempty"`
-	Tells     []protocol.Event          `json:"tells,omitempty"` // what contracts have to tell of
-	Own       map[common.Address]string `json:"own"`             // the Safe and the other addresses of the plan
-	Known     []common.Address          `json:"known"`           // contracts of the protocol
+	Tells     []protocol.Event          `json:"tells,omitempty"`    // what contracts have to tell of
+	BaseMax   *big.Int                  `json:"base_max,omitempty"` // base fee up to which it goes through; nil is any
+	Own       map[common.Address]string `json:"own"`                // the Safe and the other addresses of the plan
+	Known     []common.Address          `json:"known"`              // contracts of the protocol
 	Names     map[common.Address]string `json:"names,omitempty"`
 	At        time.Time                 `json:"at"`
 	Block     chain.Block               `json:"block"` // that everything was read and tried at
@@ -121,7 +122,7 @@ func (d *Desk) Plan(ctx context.Context, o Order) (Prepared, error) {
 // wrap makes one transaction of the calls, for the owners or for the role.
 func (d *Desk) wrap(ctx context.Context, o Order, state safe.State, way protocol.Plan) (Prepared, error) {
 	p := Prepared{What: o.What, Account: o.Account, Role: o.Role, Sender: o.Sender, Urgent: o.Urgent, Unproven: o.Unproven,
-		Must: way.Must, Tells: way.Tells, At: d.Clock.Now(), Block: state.Block, Own: map[common.Address]string{o.Safe: o.Account}, Known: way.Known, Names: o.Names}
+		Must: way.Must, Tells: way.Tells, BaseMax: way.BaseMax, At: d.Clock.Now(), Block: state.Block, Own: map[common.Address]string{o.Safe: o.Account}, Known: way.Known, Names: o.Names}
 	for own, name := range o.Own {
 		p.Own[own] = name
 	}

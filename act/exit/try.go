@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/shopspring/decimal"
 
 	"lifeboat/act/safe"
 	"lifeboat/chain"
@@ -49,7 +50,26 @@ type allowance struct {
 // try carries the exit out without sending it, on a block or on the newest, and refuses what must not happen.
 func (d *Desk) try(ctx context.Context, at *chain.Block, p Prepared) (tried, error) {
 	t, err := d.trial(ctx, at, p)
+	if err == nil {
+		err = d.dear(ctx, p)
+	}
 	return t, passes(err)
+}
+
+// dear refuses what a contract would refuse at the base fee of now. A node simulates without one, so that a trial does not show it.
+func (d *Desk) dear(ctx context.Context, p Prepared) error {
+	if p.BaseMax == nil {
+		return nil
+	}
+	fees, err := d.Chain.Fees(ctx)
+	if err != nil {
+		return fmt.Errorf("ask for the base fee: %w", err)
+	}
+	if fees.Base.Cmp(p.BaseMax) > 0 {
+		return fmt.Errorf("gas is too dear on the chain for what was promised: the base fee is %s gwei, and what it sends along is enough up to %s gwei. Prepare and sign it anew, or wait until it is cheaper",
+			decimal.NewFromBigInt(fees.Base, -9), decimal.NewFromBigInt(p.BaseMax, -9))
+	}
+	return nil
 }
 
 func (d *Desk) trial(ctx context.Context, at *chain.Block, p Prepared) (tried, error) {

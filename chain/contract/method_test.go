@@ -15,7 +15,7 @@ import (
 )
 
 // groups of methods; TestMethods holds that none is left out.
-var groups = []any{ERC20, ERC4626, AavePool, AaveProvider, AaveOracle, AaveData, Aggregator, UniswapV2, UniswapV3, Comet, Lido, Permit2, OPBridge, OPMessenger, OPPortal, OPGames, OPGame, OPToken, ArbRouter, ArbGateway, ArbCore, ArbNode}
+var groups = []any{ERC20, ERC4626, AavePool, AaveProvider, AaveOracle, AaveData, Aggregator, UniswapV2, UniswapV3, Comet, Lido, Permit2, OPBridge, OPMessenger, OPPortal, OPGames, OPGame, OPToken, ArbRouter, ArbGateway, ArbToken, ArbCore, ArbNode}
 
 func methods(t testing.TB) map[string]*Method {
 	all := map[string]*Method{}

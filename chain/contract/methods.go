@@ -101,10 +101,21 @@ var ArbRouter = struct{ Other, Standard, GatewayOf, TokenAbove, Message, Inbox, 
 	Up:         New("outboundTransfer(address,address,uint256,bytes) (bytes)"),
 }
 
-// ArbGateway holds the tokens of that bridge below, and makes and burns those that stand for them above.
-var ArbGateway = struct{ Other, Take *Method }{
-	Other: New("counterpartGateway() (address)"),
-	Take:  New("finalizeInboundTransfer(address,address,address,uint256,bytes)"),
+// ArbGateway holds the tokens of that bridge below, and makes and burns those that stand for them above. Makes is the list of the generic
+// custom gateway, WETHBelow and WETHAbove are of the one for WETH, Inbox is of those below.
+var ArbGateway = struct{ Other, Take, Inbox, Makes, WETHBelow, WETHAbove *Method }{
+	Other:     New("counterpartGateway() (address)"),
+	Take:      New("finalizeInboundTransfer(address,address,address,uint256,bytes)"),
+	Inbox:     New("inbox() (address)"),
+	Makes:     New("l1ToL2Token(address) (address)"),
+	WETHBelow: New("l1Weth() (address)"),
+	WETHAbove: New("l2Weth() (address)"),
+}
+
+// ArbToken is a token above that stands for one below. Not all of them tell their gateway.
+var ArbToken = struct{ Below, Gateway *Method }{
+	Below:   New("l1Address() (address)"),
+	Gateway: New("l2Gateway() (address)"),
 }
 
 // ArbCore are the contracts below that carry its messages: Inbox, Bridge, Rollup and Outbox.

@@ -14,8 +14,9 @@ import (
 )
 
 // ArbitrumBridge is the canonical bridge of a rollup of Arbitrum's, as it is on one of the two chains: the Inbox and the Outbox below, and for
-// tokens the standard gateway on both. What goes up is a ticket on the rollup, which is paid for below and carried out there at once; one that was
-// not can be redeemed by anybody for a week. What comes down is let out below once the rollup's state is confirmed, by anybody who proves it.
+// tokens the gateways that both routers name: the standard one, the generic custom one, or that of WETH. What goes up is a ticket on the rollup, which
+// is paid for below and carried out there at once; one that was not can be redeemed by anybody for a week. What comes down is let out below once the
+// rollup's state is confirmed, by anybody who proves it.
 //
 // The contracts are described in docs.arbitrum.io (cross-chain messaging, token bridging) and in the natspec of their source.
 type ArbitrumBridge struct {
@@ -49,6 +50,22 @@ const (
 	arbBid      = 10      // times the rollup's price for gas now; a ticket that bids too little is created and not carried out
 	arbPrice    = 3       // times the base fee below now, by which a ticket is paid for: owners may take a day to sign
 )
+
+// What a ticket is paid by at least, in wei. An exit that is signed on a quiet day is carried out on a bad one, when gas is dear; and prepared
+// again it has to be the same transaction, which keeps its signatures, though fees have moved.
+var (
+	arbPriceLeast = big.NewInt(200e9) // the base fee below; 200 gwei is more than on all but a few days of the main chain
+	arbBidLeast   = big.NewInt(1e9)   // for gas on the rollup; a hundred times what Arbitrum One asks for on a quiet day
+)
+
+// dearest is what a price may become: so many times what it is now, and at least so much.
+func dearest(now *big.Int, times int64, least *big.Int) *big.Int {
+	bound := new(big.Int).Mul(now, big.NewInt(times))
+	if bound.Cmp(least) < 0 {
+		return least
+	}
+	return bound
+}
 
 // alias on the rollup of whoever sends from below (docs.arbitrum.io, address aliasing).
 func alias(below common.Address) common.Address {
@@ -152,9 +169,9 @@ func (a *ArbitrumBridge) exit(ctx context.Context, r chain.Reader, at *chain.Blo
 	if err != nil {
 		return Plan{}, err
 	}
-	plan := Plan{Block: ends.block, Known: []common.Address{a.end, ends.standard, ends.inbox, ends.bridge}}
+	plan := Plan{Block: ends.block, Known: []common.Address{a.end, ends.inbox, ends.bridge}}
 	if !a.up {
-		plan.Known = []common.Address{arbSys, a.end, ends.standard}
+		plan.Known = []common.Address{arbSys, a.end}
 	}
 	sums := make([]*arbSum, len(asks))
 	tolls := new(big.Int) // that goes beside the sums
@@ -173,6 +190,9 @@ func (a *ArbitrumBridge) exit(ctx context.Context, r chain.Reader, at *chain.Blo
 		tolls.Add(tolls, sums[i].toll())
 	}
 	for _, s := range sums {
+		if s.by.near != (common.Address{}) {
+			plan.Known = append(plan.Known, s.by.near)
+		}
 		if err := a.cross(ctx, r, &plan, ends, owner, s, tolls); err != nil {
 			return Plan{}, err
 		}
@@ -198,6 +218,7 @@ func (a *ArbitrumBridge) lasts(e *arbEnds) string {
 type arbSum struct {
 	token   Token
 	there   common.Address // the token on the other side
+	by      arbPair        // the gateways of a token
 	to      common.Address
 	have    *big.Int
 	allowed *big.Int
@@ -208,6 +229,7 @@ type arbSum struct {
 // arbPaid is what a ticket is given on its way.
 type arbPaid struct {
 	cost, gas, bid *big.Int       // at most, for the ticket and for a unit of gas on the rollup
+	price          *big.Int       // the base fee below up to which that cost is enough
 	refund         common.Address // who gets on the rollup what is not used
 	cancels        common.Address // who may take the ticket back there, and gets its coins when nobody redeems it
 }
@@ -232,14 +254,19 @@ func (a *ArbitrumBridge) sum(ctx context.Context, r chain.Reader, e *arbEnds, ow
 	}
 	s := &arbSum{there: there, to: ask.To, amount: ask.Amount}
 	var err error
-	if s.token, s.have, s.allowed, err = holding(ctx, r, &e.block, owner, ask.Token, e.standard); err != nil {
+	if ask.Token != (common.Address{}) {
+		if s.by, err = a.route(ctx, r, e, ask.Token, there); err != nil {
+			return nil, err
+		}
+	}
+	if s.token, s.have, s.allowed, err = holding(ctx, r, &e.block, owner, ask.Token, s.by.near); err != nil {
 		return nil, err
 	}
 	if ask.Token != (common.Address{}) {
 		if s.amount == nil {
 			s.amount = s.have
 		}
-		if err := a.pair(ctx, r, e, s); err != nil {
+		if err := a.agrees(ctx, r, e, s); err != nil {
 			return nil, err
 		}
 	}
@@ -259,7 +286,7 @@ func (a *ArbitrumBridge) paid(ctx context.Context, r chain.Reader, e *arbEnds, o
 	if err != nil {
 		return nil, err
 	}
-	p := &arbPaid{gas: big.NewInt(arbGasETH), bid: new(big.Int).Mul(above.Base, big.NewInt(arbBid))}
+	p := &arbPaid{gas: big.NewInt(arbGasETH), price: dearest(below.Base, arbPrice, arbPriceLeast), bid: dearest(above.Base, arbBid, arbBidLeast)}
 	size := 0
 	if s.token.Address != (common.Address{}) {
 		var b contract.Batch
@@ -274,7 +301,7 @@ func (a *ArbitrumBridge) paid(ctx context.Context, r chain.Reader, e *arbEnds, o
 		p.gas, size = big.NewInt(arbGasToken), len(carried)
 	}
 	var b contract.Batch
-	fee := b.Call(e.inbox, contract.ArbCore.Fee, big.NewInt(int64(size)), new(big.Int).Mul(below.Base, big.NewInt(arbPrice)))
+	fee := b.Call(e.inbox, contract.ArbCore.Fee, big.NewInt(int64(size)), p.price)
 	if _, err := b.Read(ctx, r, &e.block); err != nil {
 		return nil, err
 	}
@@ -322,7 +349,7 @@ func (a *ArbitrumBridge) cross(ctx context.Context, r chain.Reader, plan *Plan, 
 	case s.amount.Sign() == 0 || new(big.Int).Add(s.amount, needs).Cmp(s.have) > 0:
 		return fmt.Errorf("%s is asked for and there is %s, of which up to %s goes along for the way", s.token.Text(s.amount), s.token.Text(s.have), s.token.Text(needs))
 	}
-	if err := a.takenIn(ctx, r, e, owner, s); err != nil {
+	if err := a.takenIn(ctx, e, owner, s); err != nil {
 		return err
 	}
 	spent := new(big.Int).Set(s.amount)
@@ -340,7 +367,7 @@ func (a *ArbitrumBridge) cross(ctx context.Context, r chain.Reader, plan *Plan, 
 		plan.Tells = append(plan.Tells, Event{arbSys, []common.Hash{arbSent, topic(s.to), {}, {}}, arbSentData.Returns(owner, zero, zero, zero, s.amount, []byte{}), []int{2, 3, 5, 6, 7}, told})
 	default: // the gateway burns the rollup's token, and asks for no leave
 		plan.call(a.end, words, contract.ArbRouter.Up, s.there, s.to, s.amount, []byte{})
-		plan.Tells = append(plan.Tells, Event{e.standard, []common.Hash{arbTokenSent, topic(owner), topic(s.to), {}}, arbTokenSentData.Returns(s.there, zero, s.amount), []int{3, 5}, told})
+		plan.Tells = append(plan.Tells, Event{s.by.near, []common.Hash{arbTokenSent, topic(owner), topic(s.to), {}}, arbTokenSentData.Returns(s.there, zero, s.amount), []int{3, 5}, told})
 	}
 	plan.must(balanceOf(s.token.Address, owner), AtMost, left, fmt.Sprintf("%s has at most %s left", owner, s.token.Text(left)))
 	return nil
@@ -352,6 +379,9 @@ var zero = new(big.Int)
 // and one for somebody else there is not.
 func (a *ArbitrumBridge) send(plan *Plan, e *arbEnds, owner common.Address, s *arbSum, words, told string) {
 	t, toll := s.ticket, s.toll()
+	if plan.BaseMax == nil || t.price.Cmp(plan.BaseMax) < 0 {
+		plan.BaseMax = t.price
+	}
 	words += fmt.Sprintf(", with up to %s for a ticket and %s gas on %s", etherToken.Text(toll), t.gas, a.beyond.There)
 	if s.token.Address == (common.Address{}) {
 		value := new(big.Int).Add(s.amount, toll)
@@ -359,11 +389,11 @@ func (a *ArbitrumBridge) send(plan *Plan, e *arbEnds, owner common.Address, s *a
 		message := packed(s.to.Big(), s.amount, value, t.cost, t.refund.Big(), t.cancels.Big(), t.gas, t.bid, zero)
 		plan.Tells = append(plan.Tells, Event{e.inbox, []common.Hash{arbInboxTold, {}}, arbInboxData.Returns(message), []int{1}, told})
 	} else {
-		plan.approve(s.token, e.standard, a.name, s.allowed, s.amount)
-		plan.must(contract.ERC20.Allowance.Query(s.token.Address, owner, e.standard), Equal, new(big.Int), fmt.Sprintf("%s may take no %s", a.name, s.token.Symbol))
+		plan.approve(s.token, s.by.near, a.name, s.allowed, s.amount)
+		plan.must(contract.ERC20.Allowance.Query(s.token.Address, owner, s.by.near), Equal, new(big.Int), fmt.Sprintf("%s may take no %s", a.name, s.token.Symbol))
 		data := contract.ArbRouter.Down.Pack(s.token.Address, s.to, s.to, s.amount, t.gas, t.bid, arbOptions.Returns(t.cost, []byte{}))
 		plan.Calls = append(plan.Calls, Call{To: a.end, Value: toll, Words: words, Data: data})
-		plan.Tells = append(plan.Tells, Event{e.standard, []common.Hash{arbTokenIn, topic(owner), topic(s.to), {}}, arbTokenInData.Returns(s.token.Address, s.amount), []int{3}, told})
+		plan.Tells = append(plan.Tells, Event{s.by.near, []common.Hash{arbTokenIn, topic(owner), topic(s.to), {}}, arbTokenInData.Returns(s.token.Address, s.amount), []int{3}, told})
 	}
 	whose := t.refund.String()
 	if t.refund != s.to {
@@ -385,6 +415,8 @@ var (
 	arbInboxTold  = crypto.Keccak256Hash([]byte("InboxMessageDelivered(uint256,bytes)"))
 	arbBridgeTold = crypto.Keccak256Hash([]byte("MessageDelivered(uint256,bytes32,address,uint8,address,bytes32,uint256,uint64)"))
 	arbTokenIn    = crypto.Keccak256Hash([]byte("DepositInitiated(address,address,address,uint256,uint256)"))
+	arbTokenCame  = crypto.Keccak256Hash([]byte("DepositFinalized(address,address,address,uint256)"))
+	arbRouted     = crypto.Keccak256Hash([]byte("TransferRouted(address,address,address,address)"))
 	arbTokenSent  = crypto.Keccak256Hash([]byte("WithdrawalInitiated(address,address,address,uint256,uint256,uint256)"))
 	arbSent       = crypto.Keccak256Hash([]byte("L2ToL1Tx(address,address,uint256,uint256,uint256,uint256,uint256,uint256,bytes)"))
 	arbTried      = crypto.Keccak256Hash([]byte("RedeemScheduled(bytes32,bytes32,uint64,uint64,address,uint256,uint256)"))
@@ -397,6 +429,8 @@ var (
 	arbTokenInData   = contract.New("told() (address,uint256)")
 	arbTokenSentData = contract.New("told() (address,uint256,uint256)")
 	arbSentData      = contract.New("told() (address,uint256,uint256,uint256,uint256,bytes)")
+	arbTokenCameData = contract.New("told() (uint256)")
+	arbRoutedData    = contract.New("told() (address)")
 	arbOptions       = contract.New("options() (uint256,bytes)")
 	arbCarried       = contract.New("carried() (bytes,bytes)")
 )
@@ -414,76 +448,4 @@ func (a *ArbitrumBridge) tolled(ctx context.Context, r chain.Reader, e *arbEnds,
 		return fmt.Errorf("%s has %s on %s, and the way takes up to %s, which the Safe itself sends along: send it some", owner, etherToken.Text(has), a.beyond.Here, etherToken.Text(tolls))
 	}
 	return nil
-}
-
-// takenIn tries what the other side will do with the sum, as if it were there now.
-func (a *ArbitrumBridge) takenIn(ctx context.Context, r chain.Reader, e *arbEnds, owner common.Address, s *arbSum) error {
-	if s.token.Address == (common.Address{}) {
-		taking := chain.Query{What: chain.Call, To: s.to, From: alias(owner)} // whoever refuses a call without data refuses the coin too
-		if !a.up {
-			taking.From = e.bridge
-			if err := a.pays(ctx, chain.Query{What: chain.Balance, To: e.bridge}, s); err != nil {
-				return err
-			}
-		}
-		return a.beyond.takes(ctx, nil, taking, s.token, s.to, s.amount)
-	}
-	if a.up {
-		taking := contract.ArbGateway.Take.Query(e.gateway, s.token.Address, s.to, s.to, s.amount, arbCarried.Returns([]byte{}, []byte{}))
-		taking.From = alias(e.standard)
-		return a.beyond.takes(ctx, nil, taking, s.token, s.to, s.amount)
-	}
-	if err := a.pays(ctx, contract.ERC20.BalanceOf.Query(s.there, e.gateway), s); err != nil {
-		return err
-	}
-	taking := contract.ERC20.Transfer.Query(s.there, s.to, s.amount)
-	taking.From = e.gateway
-	return a.beyond.takes(ctx, nil, taking, s.token, s.to, s.amount)
-}
-
-// pays wants what is kept below to be enough to pay a sum out.
-func (a *ArbitrumBridge) pays(ctx context.Context, kept chain.Query, s *arbSum) error {
-	answers, _, err := a.beyond.Far.Read(ctx, nil, []chain.Query{kept})
-	if err != nil {
-		return fmt.Errorf("read what is kept on %s: %w", a.beyond.There, err)
-	}
-	if has := new(big.Int).SetBytes(answers[0].Data); has.Cmp(s.amount) < 0 {
-		return fmt.Errorf("the bridge has only %s on %s, and could not pay %s out", s.token.Text(has), a.beyond.There, s.token.Text(s.amount))
-	}
-	return nil
-}
-
-// pair wants both routers to send the token through the standard gateway, and to make of it what the plan says.
-func (a *ArbitrumBridge) pair(ctx context.Context, r chain.Reader, e *arbEnds, s *arbSum) error {
-	below, above := s.token.Address, s.there
-	if !a.up {
-		below, above = above, below
-	}
-	var here, there contract.Batch
-	near, far := here.Call(a.end, contract.ArbRouter.GatewayOf, below), there.Call(e.router, contract.ArbRouter.GatewayOf, below)
-	nearToken, farToken := here.Call(a.end, contract.ArbRouter.TokenAbove, below), there.Call(e.router, contract.ArbRouter.TokenAbove, below)
-	if _, err := here.Read(ctx, r, &e.block); err != nil {
-		return err
-	}
-	if _, err := there.Read(ctx, a.beyond.Far, nil); err != nil {
-		return fmt.Errorf("read its other end on %s: %w", a.beyond.There, err)
-	}
-	var gateway, otherGateway, token, otherToken common.Address
-	if err := scanAll(near, &gateway, far, &otherGateway, nearToken, &token, farToken, &otherToken); err != nil {
-		return fmt.Errorf("its routers do not know the token %s: %w", below, err)
-	}
-	switch {
-	case gateway != e.standard || otherGateway != e.gateway:
-		return fmt.Errorf("%s goes by a gateway of its own (%s here, %s on %s), which is not known here", s.token.Symbol, gateway, otherGateway, a.beyond.There)
-	case token != above || otherToken != above:
-		return fmt.Errorf("on the rollup the bridge makes %s of %s, and the plan calls %s by that symbol: what is sent would not be that", token, below, above)
-	}
-	if a.up {
-		r = a.beyond.Far
-	}
-	answers, _, err := r.Read(ctx, nil, []chain.Query{{What: chain.Code, To: above}})
-	if err == nil && len(answers[0].Data) == 0 {
-		err = fmt.Errorf("%s was never sent over this bridge: its token %s is not on the rollup yet, and somebody has to send the first", s.token.Symbol, above)
-	}
-	return err
 }

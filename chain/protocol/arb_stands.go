@@ -22,6 +22,9 @@ import (
 type arbTicket struct {
 	from, to common.Address
 	data     []byte
+	value    *big.Int       // ether that it carries
+	token    common.Address // below; zero for ether alone
+	trial    []byte         // what to try it by: its data, with none of what it carries
 }
 
 // arbLeaf is what comes down: the Outbox knows it by its place in the tree of all that ever left the rollup.
@@ -47,7 +50,7 @@ func (a *ArbitrumBridge) Left(ctx context.Context, r chain.Reader, logs []*types
 		case a.up && l.Address == e.inbox && len(l.Topics) == 2 && l.Topics[0] == arbInboxTold:
 			p, ours, err = a.ticket(e, l, logs[:i])
 		case !a.up && l.Address == arbSys && len(l.Topics) == 4 && l.Topics[0] == arbSent:
-			p, ours, err = a.leaf(e, l)
+			p, ours, err = a.leaf(e, l, logs[:i])
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: read what was sent: %w", a.name, err)
@@ -95,25 +98,30 @@ func (a *ArbitrumBridge) ticket(e *arbEnds, l *types.Log, before []*types.Log) (
 		return p, false, err
 	}
 	s.Chain, s.Number, s.From, s.BaseFee = a.beyond.Far.ID(), l.Topics[1], sender, baseFee
-	t := arbTicket{s.From, s.To, s.Data}
 	if p.Hash, err = s.id(); err != nil {
 		return p, false, err
 	}
-	p.carried = t
-	var token common.Address
-	switch {
-	case len(s.Data) == 0:
-		p.To, p.Amount = s.To, s.Value
+	t := arbTicket{from: s.From, to: s.To, data: s.Data, value: s.Value, trial: s.Data}
+	if len(s.Data) == 0 {
+		p.To, p.Amount, p.carried = s.To, s.Value, t
 		return p, true, nil
-	case s.To == e.gateway && sender == alias(e.standard) && contract.ArbGateway.Take.Arguments(s.Data, &token, nil, &p.To, &p.Amount, nil) == nil:
-		there, known := a.beyond.Tokens[token]
-		p.Token = there
-		if !known {
-			err = fmt.Errorf("the plan does not say what the token %s is on %s", token, a.beyond.There)
-		}
-		return p, true, err
 	}
-	return p, false, nil
+	var from common.Address
+	var data []byte
+	if contract.ArbGateway.Take.Arguments(s.Data, &t.token, &from, &p.To, &p.Amount, &data) != nil {
+		return p, false, nil
+	}
+	if gateway, err := a.routed(before, t.token); err != nil || sender != alias(gateway) {
+		return p, false, nil
+	}
+	if s.Value.Sign() > 0 {
+		t.trial = contract.ArbGateway.Take.Pack(t.token, from, p.To, zero, data)
+	}
+	there, known := a.beyond.Tokens[t.token]
+	if p.Token, p.carried = there, t; !known {
+		err = fmt.Errorf("the plan does not say what the token %s is on %s", t.token, a.beyond.There)
+	}
+	return p, true, err
 }
 
 // submission is the transaction by which a rollup creates a ticket, in the order in which it is hashed (type 0x69).
@@ -161,7 +169,7 @@ func (s *submission) id() (common.Hash, error) {
 }
 
 // leaf is what ArbSys told of.
-func (a *ArbitrumBridge) leaf(e *arbEnds, l *types.Log) (p Passage, ours bool, err error) {
+func (a *ArbitrumBridge) leaf(e *arbEnds, l *types.Log, before []*types.Log) (p Passage, ours bool, err error) {
 	place := l.Topics[3].Big()
 	leaf := arbLeaf{to: common.BytesToAddress(l.Topics[1][:]), outbox: e.outbox, period: e.period}
 	if err := arbSentData.Scan(l.Data, &leaf.from, &leaf.block, &leaf.blockBelow, &leaf.second, &leaf.value, &leaf.data); err != nil {
@@ -171,15 +179,15 @@ func (a *ArbitrumBridge) leaf(e *arbEnds, l *types.Log) (p Passage, ours bool, e
 		return p, false, fmt.Errorf("nothing is in place %s of what left a rollup", place)
 	}
 	leaf.place, p.Hash = place.Uint64(), l.Topics[2]
-	switch {
-	case len(leaf.data) == 0:
+	if p.carried = leaf; len(leaf.data) == 0 {
 		p.To, p.Amount = leaf.to, leaf.value
-	case leaf.from == e.standard && leaf.to == e.gateway && contract.ArbGateway.Take.Arguments(leaf.data, &p.Token, nil, &p.To, &p.Amount, nil) == nil:
-	default:
+		return p, true, nil
+	}
+	if contract.ArbGateway.Take.Arguments(leaf.data, &p.Token, nil, &p.To, &p.Amount, nil) != nil {
 		return p, false, nil
 	}
-	p.carried = leaf
-	return p, true, nil
+	gateway, err := a.routed(before, p.Token)
+	return p, err == nil && gateway == leaf.from, nil
 }
 
 // Stands reads where a passage is: of a ticket the rollup says it, of what comes down the Outbox.
@@ -219,15 +227,13 @@ func (a *ArbitrumBridge) ticketStands(ctx context.Context, p Passage, t arbTicke
 		return s, nil
 	}
 	done, err := a.redeemed(ctx, created.Logs, p.Hash)
-	if err == nil && !done && open.Refused() {
-		return a.gone(ctx, p, balance, created.BlockNumber.Uint64(), s)
-	}
-	if err == nil && done {
-		s.Stage = Arrived
-		s.Words, err = a.beyond.arrived(ctx, p, balance, at)
-	}
-	if err != nil || done {
+	switch {
+	case err != nil:
 		return s, err
+	case done != nil:
+		return a.carriedOut(ctx, p, t, done, balance, s)
+	case open.Refused():
+		return a.gone(ctx, p, t, balance, created.BlockNumber.Uint64(), s)
 	}
 	var until *big.Int
 	if err := open.Scan(&until); err != nil {
@@ -236,21 +242,33 @@ func (a *ArbitrumBridge) ticketStands(ctx context.Context, p Passage, t arbTicke
 	return a.redeemable(ctx, p, t, until, s)
 }
 
-// redeemed says whether one of the attempts that logs tell of went well. An attempt is a transaction of its own, in the same block.
-func (a *ArbitrumBridge) redeemed(ctx context.Context, logs []*types.Log, ticket common.Hash) (bool, error) {
+// carriedOut is a ticket of which an attempt went well: it has arrived, if its gateway tells so.
+func (a *ArbitrumBridge) carriedOut(ctx context.Context, p Passage, t arbTicket, done *chain.Receipt, balance *contract.Asked, s Standing) (_ Standing, err error) {
+	if !t.paidOut(p, done.Logs) {
+		s.Stage, s.Words = Stranded, fmt.Sprintf("the ticket %s was carried out on %s in transaction %s, and the gateway %s does not tell that it paid %s: it found the token there amiss and sent the sum back to the Safe on %s, "+
+			"as a withdrawal, which anybody can let out there once it is confirmed, after about six and a half days", p.Hash, a.beyond.There, done.TxHash, t.to, a.beyond.receiver(p.To), a.beyond.Here)
+		return s, nil
+	}
+	s.Stage = Arrived
+	s.Words, err = a.beyond.arrived(ctx, p, balance, s.At)
+	return s, err
+}
+
+// redeemed is the attempt that went well, of those that logs tell of; nil when none did. An attempt is a transaction of its own, in the same block.
+func (a *ArbitrumBridge) redeemed(ctx context.Context, logs []*types.Log, ticket common.Hash) (*chain.Receipt, error) {
 	for _, l := range logs {
 		if l.Address != arbRetryable || len(l.Topics) != 4 || l.Topics[0] != arbTried || l.Topics[1] != ticket {
 			continue
 		}
 		r, err := a.beyond.Far.Receipt(ctx, l.Topics[2])
 		if err != nil && !errors.Is(err, chain.ErrNotMined) {
-			return false, err
+			return nil, err
 		}
 		if err == nil && r.Status == types.ReceiptStatusSuccessful {
-			return true, nil
+			return r, nil
 		}
 	}
-	return false, nil
+	return nil, nil
 }
 
 // redeemable is a ticket that is there and was not carried out. When what it does would go well now, anybody can have it done for gas.
@@ -259,7 +277,7 @@ func (a *ArbitrumBridge) redeemable(ctx context.Context, p Passage, t arbTicket,
 	lapses := time.Unix(int64(min(until.Uint64(), 1<<40)), 0).UTC().Format("2 January 2006 15:04 UTC")
 	s.Words = fmt.Sprintf("the ticket %s is on %s and was not carried out there: what was bid for gas, or the gas, did not suffice. Anybody can redeem it until %s, for gas; after that it is lost to %s",
 		p.Hash, a.beyond.There, lapses, a.beyond.receiver(p.To))
-	answers, _, err := a.beyond.Far.Read(ctx, &s.At, []chain.Query{{What: chain.Call, To: t.to, From: t.from, Data: t.data}})
+	answers, _, err := a.beyond.Far.Read(ctx, &s.At, []chain.Query{{What: chain.Call, To: t.to, From: t.from, Data: t.trial}})
 	if err == nil && answers[0].Err != nil {
 		s.Stage = Stranded
 		s.Words = fmt.Sprintf("the ticket %s is on %s and cannot be carried out there for %s: %s. Nothing is lost: anybody can redeem it until %s, once what stands in its way is gone",
@@ -269,24 +287,27 @@ func (a *ArbitrumBridge) redeemable(ctx context.Context, p Passage, t arbTicket,
 }
 
 // gone is a ticket that is not there any more, though its first attempt did not go well: redeemed later, cancelled, or lapsed.
-func (a *ArbitrumBridge) gone(ctx context.Context, p Passage, balance *contract.Asked, from uint64, s Standing) (Standing, error) {
+func (a *ArbitrumBridge) gone(ctx context.Context, p Passage, t arbTicket, balance *contract.Asked, from uint64, s Standing) (Standing, error) {
 	found, err := a.beyond.Far.Logs(ctx, from, s.At.Number, chain.Filter{Addresses: []common.Address{arbRetryable}, Topics: [][]common.Hash{{arbTried, arbCancelled}, {p.Hash}}})
 	if err != nil {
 		return s, err
 	}
-	s.Stage, s.Words = Stranded, fmt.Sprintf("nobody redeemed the ticket %s on %s within its time: its coins went to whoever could cancel it, and tokens lie in the gateway on %s", p.Hash, a.beyond.There, a.beyond.Here)
+	sum := "and tokens lie in the gateway on " + a.beyond.Here
+	if t.value.Sign() > 0 {
+		sum = "and the sum was one of them"
+	}
+	s.Stage, s.Words = Stranded, fmt.Sprintf("nobody redeemed the ticket %s on %s within its time: its coins went to whoever could cancel it, the alias of the Safe that sent it, %s", p.Hash, a.beyond.There, sum)
 	logs := make([]*types.Log, len(found))
 	for i := range found {
 		if logs[i] = &found[i]; found[i].Topics[0] == arbCancelled {
-			s.Words = fmt.Sprintf("the ticket %s was cancelled on %s by the alias of the Safe that sent it, which has its coins; tokens lie in the gateway on %s", p.Hash, a.beyond.There, a.beyond.Here)
+			s.Words = fmt.Sprintf("the ticket %s was cancelled on %s by the alias of the Safe that sent it, which has its coins, %s", p.Hash, a.beyond.There, sum)
 		}
 	}
 	done, err := a.redeemed(ctx, logs, p.Hash)
-	if err == nil && done {
-		s.Stage = Arrived
-		s.Words, err = a.beyond.arrived(ctx, p, balance, s.At)
+	if err != nil || done == nil {
+		return s, err
 	}
-	return s, err
+	return a.carriedOut(ctx, p, t, done, balance, s)
 }
 
 func (a *ArbitrumBridge) leafStands(ctx context.Context, p Passage, l arbLeaf) (Standing, error) {

@@ -90,6 +90,9 @@ type Plan struct {
 	Known []common.Address // contracts of the protocol, to which the calls may send value
 	Notes []string         // what is not done, and why; sentences for people
 	Block chain.Block      // at which the state was read
+	// BaseMax is the base fee of the chain up to which the calls go through, where a contract asks for it; nil is any. Nodes simulate with
+	// none, so that no trial shows it.
+	BaseMax *big.Int
 }
 
 // Call that the owner sends.
