@@ -67,6 +67,9 @@ func (f *Flow) answered(at time.Time, u undertaking, receipt Receipt, err error)
 	if err != nil {
 		receipt = unknown(u.intent, err)
 	}
+	if u.intent.Act == PerformTask && receipt.Status == Accepted && u.last.Status == Accepted && receipt.Why != u.last.Why {
+		return true, f.record(at, receipt) // it tells how far it has come, or what it waits for; whoever performs it bounds how often
+	}
 	return true, f.receive(at, receipt, u.last)
 }
 

@@ -108,3 +108,25 @@ func TestTaskIsStoppedAtOnce(t *testing.T) {
 		t.Errorf("a cancellation of what has ended: %v, %d open", o.asked, len(flow.open))
 	}
 }
+
+// A task that is under way says what it waits for, and that is told once each time it says something else.
+func TestTaskTellsWhatItWaitsFor(t *testing.T) {
+	journal, o := &tape{}, &office{}
+	flow := newFlow(journal, &broker{})
+	flow.Hands, flow.Stages = o, nil
+	flow.Recover(noon, errand)
+	flow.Recover(noon, Receipt{Key: "t", Status: Accepted, Why: "it is under way"})
+	for i, why := range []string{"it is under way", "gas is dear", "gas is dear", "sent", "sent"} {
+		o.stands = Receipt{Key: "t", Status: Accepted, Why: why}
+		advance(t, flow, noon.Add(time.Duration(i)*time.Minute))
+	}
+	var told []string
+	for _, e := range journal.events {
+		if r, is := e.(Receipt); is {
+			told = append(told, r.Why)
+		}
+	}
+	if want := []string{"gas is dear", "sent"}; !slices.Equal(told, want) {
+		t.Errorf("it tells %q, not %q", told, want)
+	}
+}

@@ -82,10 +82,7 @@ func (u *UniswapV3) Add(who Account, lower, upper int64, usdc, weth *big.Int) (p
 func (u *UniswapV3) AddAt(fee int64, who Account, lower, upper int64, usdc, weth *big.Int) (position *big.Int) {
 	b := u.b
 	b.t.Helper()
-	b.Mint(u.USDC, who.Address, usdc)
-	b.Mint(u.WETH, who.Address, weth)
-	b.Send(who, u.USDC.Contract, "approve", u.Positions.Address, usdc)
-	b.Send(who, u.WETH.Contract, "approve", u.Positions.Address, weth)
+	u.provide(who, usdc, weth)
 	token0, token1, amount0, amount1 := u.sorted(usdc, weth)
 	r := b.Send(who, u.Positions, "mint", struct {
 		Token0, Token1                                         common.Address
@@ -99,6 +96,25 @@ func (u *UniswapV3) AddAt(fee int64, who Account, lower, upper int64, usdc, weth
 		b.t.Fatal("no position was made")
 	}
 	return made.Topics[1].Big()
+}
+
+// Increase adds to a position, whoever's it is, as anybody can.
+func (u *UniswapV3) Increase(who Account, position, usdc, weth *big.Int) {
+	u.b.t.Helper()
+	u.provide(who, usdc, weth)
+	_, _, amount0, amount1 := u.sorted(usdc, weth)
+	u.b.Send(who, u.Positions, "increaseLiquidity", struct {
+		TokenId, Amount0Desired, Amount1Desired, Amount0Min, Amount1Min, Deadline *big.Int
+	}{position, amount0, amount1, new(big.Int), new(big.Int), farFuture})
+}
+
+// provide mints what an account is to give, and lets the positions take it.
+func (u *UniswapV3) provide(who Account, usdc, weth *big.Int) {
+	u.b.t.Helper()
+	u.b.Mint(u.USDC, who.Address, usdc)
+	u.b.Mint(u.WETH, who.Address, weth)
+	u.b.Send(who, u.USDC.Contract, "approve", u.Positions.Address, usdc)
+	u.b.Send(who, u.WETH.Contract, "approve", u.Positions.Address, weth)
 }
 
 // Swap mints what an account pays, and swaps it.

@@ -7,9 +7,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/shopspring/decimal"
 
 	"lifeboat"
@@ -28,7 +26,9 @@ type way struct {
 	spoil, mend func()
 	refused     string
 	reads       string // in the words that signers read back from the bytes
-	out         func(t *testing.T)
+	// stranger gives the Safe a little of what is to leave, while its owners sign; nil where nobody can.
+	stranger func()
+	out      func(t *testing.T)
 }
 
 // quay is a Safe with something in every protocol that has a way out, all on one bed: Aave, Uniswap v2 and v3, Permit2 and a vault of
@@ -98,15 +98,18 @@ func (q *quay) pools() []way {
 	}
 	return []way{
 		{name: "liquidity of Uniswap v2", order: q.leaving("Uniswap v2", second, "remove-liquidity"), spoil: push2, mend: back2, refused: "the pool is away from the oracle's price",
-			reads: "of the pool's share back for at least", out: func(t *testing.T) {
-				if left := bed.Number(v2.Pair, "balanceOf", s.Address); left.Sign() != 0 {
+			reads: "of the pool's share back for at least", stranger: func() {
+				v2.Add(user, testbed.Units(2, 6), testbed.Ether(1))
+				bed.Send(user, v2.Pair, "transfer", s.Address, big.NewInt(1))
+			}, out: func(t *testing.T) {
+				if left := bed.Number(v2.Pair, "balanceOf", s.Address); left.Cmp(big.NewInt(1)) != 0 {
 					t.Errorf("%v of the share are left", left)
 				}
 			}},
 		{name: "a position of Uniswap v3", order: q.leaving("Uniswap v3", third, "remove-liquidity"), spoil: push3, mend: back3, refused: "the pool is away from the oracle's price",
-			reads: "burn the position", out: func(t *testing.T) {
-				if left := bed.Number(v3.Positions, "balanceOf", s.Address); left.Sign() != 0 {
-					t.Errorf("%v positions are left", left)
+			reads: "collect what the position", stranger: func() { v3.Increase(user, position, testbed.Units(1, 6), testbed.Ether(1)) }, out: func(t *testing.T) {
+				if got := bed.Balance(usdc, s.Address); got.Cmp(testbed.Units(19_000, 6)) < 0 {
+					t.Errorf("%v came out", got)
 				}
 			}},
 		{name: "a swap through Uniswap v3 for another account", order: through(swap), spoil: push3, mend: back3, refused: "the pool of 0.3% is away from the oracle's price",
@@ -151,8 +154,11 @@ func (q *quay) vault() way {
 	return way{name: "a vault", order: q.leaving("Savings", plan.Contract{Adapter: "erc-4626", Address: vault.Address.Hex()}, "withdraw"),
 		spoil:   func() { bed.Send(bed.Admin(), vault.Contract, "lend", testbed.Units(1_000, 6)) },
 		mend:    func() { bed.Send(bed.Admin(), vault.Contract, "recall", testbed.Units(1_000, 6)) },
-		refused: "the vault gives nothing back now", reads: "redeem", out: func(t *testing.T) {
-			if left := bed.Balance(vault, s.Address); left.Sign() != 0 {
+		refused: "the vault gives nothing back now", reads: "redeem", stranger: func() {
+			bed.Mint(usdc, user.Address, testbed.Units(1, 6))
+			bed.Send(user, vault.Contract, "deposit", testbed.Units(1, 6), s.Address)
+		}, out: func(t *testing.T) {
+			if left := bed.Balance(vault, s.Address); left.Cmp(testbed.Units(1, 6)) > 0 {
 				t.Errorf("%v shares are left", left)
 			}
 		}}
@@ -212,7 +218,10 @@ func (q *quay) request() way {
 	return way{name: "Lido's queue", order: q.staked(l, "unstake"),
 		spoil:   func() { bed.Send(bed.Admin(), l.Queue, "set", true, false) },
 		mend:    func() { bed.Send(bed.Admin(), l.Queue, "set", false, false) },
-		refused: "the withdrawal queue is paused", reads: "to be paid out to treasury", out: func(t *testing.T) {
+		refused: "the withdrawal queue is paused", reads: "to be paid out to treasury", stranger: func() {
+			l.Stake(user, testbed.Units(1, 12))
+			bed.Send(user, l.Staked.Contract, "transfer", s.Address, big.NewInt(1_000))
+		}, out: func(t *testing.T) {
 			if requests := bed.Ask(l.Queue, "getWithdrawalRequests", s.Address)[0].([]*big.Int); len(requests) != 1 {
 				t.Errorf("there are %d requests", len(requests))
 			}
@@ -227,7 +236,11 @@ func (q *quay) claim() way {
 	bed.Send(user, l.Staked.Contract, "approve", l.Queue.Address, testbed.Ether(5))
 	bed.Send(user, l.Queue, "requestWithdrawals", []*big.Int{testbed.Ether(5)}, s.Address)
 	return way{name: "what Lido's queue has finished", order: q.staked(l, "claim"),
-		mend: func() { l.Finalise(big.NewInt(1), testbed.Ether(5)) }, refused: "there is nothing to get out", reads: "claim what the queue has finished", out: func(t *testing.T) {
+		mend: func() { l.Finalise(big.NewInt(1), testbed.Ether(5)) }, refused: "there is nothing to get out", reads: "claim what the queue has finished", stranger: func() {
+			l.Stake(user, testbed.Ether(1))
+			bed.Send(user, l.Staked.Contract, "approve", l.Queue.Address, testbed.Ether(1))
+			bed.Send(user, l.Queue, "requestWithdrawals", []*big.Int{testbed.Ether(1)}, s.Address)
+		}, out: func(t *testing.T) {
 			has, err := bed.Client.BalanceAt(t.Context(), s.Address, nil)
 			if err != nil || has.Cmp(testbed.Ether(5)) != 0 {
 				t.Errorf("the Safe has %v wei: %v", has, err)
@@ -267,24 +280,15 @@ func (q *quay) leave(t *testing.T, w way) {
 	if n := q.mined(); n != sent {
 		t.Fatalf("%d transactions were sent before anybody signed", n-sent)
 	}
-	done := q.task(t, "exit-apply", applied{w.order, planned.Facts["hash"], planned.Facts}, q.consent(t, planned.Facts["hash"])...)
+	if w.stranger != nil {
+		w.stranger()
+	}
+	done := q.task(t, "exit-apply", applied{w.order, planned.Facts["hash"], planned.Facts}, q.consent(planned.Facts["hash"], 2)...)
 	if done.Status != lifeboat.Performed {
 		t.Fatalf("%s\n%s\n%s", done.Why, done.Output, planned.Output)
 	}
 	says(t, done.Output, "2 signatures are good", "it was tried again and ends as was promised", "what was promised is true")
 	w.out(t)
-}
-
-// consent of two owners, as their wallets give it.
-func (q *quay) consent(t *testing.T, hash string) (consent []lifeboat.Answer) {
-	for _, o := range q.safe.Owners[:2] {
-		signature, err := crypto.Sign(common.HexToHash(hash).Bytes(), o.Key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		consent = append(consent, lifeboat.Answer{Yes: true, Factor: &lifeboat.Factor{Kind: "wallet", ID: o.Address.Hex(), Signature: hexutil.Encode(signature)}})
-	}
-	return consent
 }
 
 // task is done under a key of its own.

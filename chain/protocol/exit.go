@@ -110,7 +110,6 @@ const (
 	AtLeast Compare = ">="
 	AtMost  Compare = "<="
 	Equal   Compare = "=="
-	Gone    Compare = "gone" // the contract refuses to answer, because there is no such thing any more
 )
 
 // Condition can be asked of the chain once the calls are done, or simulated.
@@ -169,10 +168,6 @@ func (e Event) Filter() chain.Filter {
 
 // Holds says whether an answer fulfils the condition, and what it says. An answer that is none is an error.
 func (c Condition) Holds(answer chain.Answer) (bool, *big.Int, error) {
-	if c.Compare == Gone {
-		gone := errors.Is(answer.Err, chain.ErrReverted)
-		return gone, big.NewInt(int64(flag(!gone))), nil
-	}
 	if answer.Err != nil {
 		return false, nil, fmt.Errorf("%s: %w", c.Words, answer.Err)
 	}
@@ -190,6 +185,18 @@ func (p *Plan) call(to common.Address, words string, m *contract.Method, argumen
 
 func (p *Plan) must(q chain.Query, compare Compare, want *big.Int, words string) {
 	p.Must = append(p.Must, Condition{Query: q, Compare: compare, Want: want, Words: words})
+}
+
+// leaves wants no more of a token to be left than there should be, and a hundredth of what goes besides: anybody can send the owner a little of it,
+// after the owners have signed, and must not keep them in by that.
+func (p *Plan) leaves(token Token, owner common.Address, left, goes *big.Int) {
+	most := besides(left, goes)
+	p.must(balanceOf(token.Address, owner), AtMost, most, fmt.Sprintf("%s has at most %s left", owner, token.Text(most)))
+}
+
+// besides is what is left with a hundredth of what goes.
+func besides(left, goes *big.Int) *big.Int {
+	return new(big.Int).Add(left, new(big.Int).Quo(goes, big.NewInt(100)))
 }
 
 func (p *Plan) note(format string, arguments ...any) {

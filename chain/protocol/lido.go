@@ -285,9 +285,8 @@ func (l *Lido) unstake(plan *Plan, s *lidoState, owner common.Address, ask Ask) 
 			plan.approve(part.token, l.queue, l.name, part.allowed, sum)
 		}
 		plan.call(l.queue, fmt.Sprintf("ask the queue for ether for %s, in %s", part.token.Text(sum), prose.Count(len(amounts), "request")), part.request, amounts, owner)
-		most := new(big.Int).Sub(part.have, sum)
-		most.Add(most, roundingSlack)
-		plan.must(balanceOf(part.token.Address, owner), AtMost, most, fmt.Sprintf("%s has at most %s", owner, part.token.Text(most)))
+		rounded := new(big.Int).Add(new(big.Int).Sub(part.have, sum), roundingSlack)
+		plan.leaves(part.token, owner, rounded, sum)
 		left, requests = left-len(amounts), requests+len(amounts)
 	}
 	if requests > 0 {
@@ -330,7 +329,10 @@ func (l *Lido) claim(ctx context.Context, r chain.Reader, plan *Plan, s *lidoSta
 		return err
 	}
 	plan.call(l.queue, fmt.Sprintf("claim the ether of %s for %s", prose.Count(len(ids), "request"), to), contract.Lido.ClaimTo, ids, hints, to)
-	want := big.NewInt(int64(s.count - len(ids)))
-	plan.Must = append(plan.Must, Condition{Query: contract.Lido.Requests.Query(l.queue, owner), Word: 1, Compare: AtMost, Want: want, Words: fmt.Sprintf("%s has %s left in the queue", owner, prose.Count(s.count-len(ids), "request"))})
+	// Each of them is asked, and not how many are left: anybody can make a request in the owner's name. The answer is a list: where it begins, how
+	// long it is, and six words of each.
+	for _, id := range ids {
+		plan.Must = append(plan.Must, Condition{Query: contract.Lido.Status.Query(l.queue, []*big.Int{id}), Word: 7, Compare: Equal, Want: one, Words: fmt.Sprintf("request %s is claimed", id)})
+	}
 	return nil
 }

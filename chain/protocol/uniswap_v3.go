@@ -393,7 +393,7 @@ var most128 = new(big.Int).Sub(q128, one)
 
 // leave one position, or collect its fees.
 func (u *UniswapV3) leave(ctx context.Context, r chain.Reader, plan *Plan, p *rangePosition, ask Ask, to common.Address, brought map[Token]*big.Int) error {
-	least, left := p.claim, p.liquidity
+	least := p.claim
 	if ask.Do == RemoveLiquidity && p.liquidity.Sign() > 0 {
 		liquidity := p.liquidity
 		if ask.Amount != nil {
@@ -405,19 +405,15 @@ func (u *UniswapV3) leave(ctx context.Context, r chain.Reader, plan *Plan, p *ra
 		}
 		plan.call(u.manager, fmt.Sprintf("remove the liquidity of %s for at least %s and %s", p.label(), p.tokens[0].Text(amounts[0]), p.tokens[1].Text(amounts[1])),
 			contract.UniswapV3.Decrease, p.id, liquidity, amounts[0], amounts[1], deadline(plan.Block, ask.Within))
-		if left = new(big.Int).Sub(p.liquidity, liquidity); left.Sign() > 0 {
-			plan.Must = append(plan.Must, Condition{Query: contract.UniswapV3.Position.Query(u.manager, p.id), Word: 7, Compare: AtMost, Want: left, Words: fmt.Sprintf("%s has at most %s of liquidity", p.label(), left)})
-		}
+		// Anybody can add liquidity to it, so a little may be left, and the empty position is not burnt: that would refuse everything.
+		left := besides(new(big.Int).Sub(p.liquidity, liquidity), liquidity)
+		plan.Must = append(plan.Must, Condition{Query: contract.UniswapV3.Position.Query(u.manager, p.id), Word: 7, Compare: AtMost, Want: left, Words: fmt.Sprintf("%s has at most %s of liquidity", p.label(), left)})
 		least = [2]*big.Int{new(big.Int).Add(least[0], amounts[0]), new(big.Int).Add(least[1], amounts[1])}
 	}
 	if ask.Do == Withdraw && least[0].Sign() == 0 && least[1].Sign() == 0 {
 		return nil
 	}
 	plan.call(u.manager, fmt.Sprintf("collect what %s holds and has earned, for %s", p.label(), to), contract.UniswapV3.Collect, p.id, to, most128, most128)
-	if ask.Do == RemoveLiquidity && left.Sign() == 0 {
-		plan.call(u.manager, "burn the empty position "+p.label(), contract.UniswapV3.Burn, p.id)
-		plan.Must = append(plan.Must, Condition{Query: contract.UniswapV3.Position.Query(u.manager, p.id), Compare: Gone, Want: new(big.Int), Words: p.label() + " is gone"})
-	}
 	plan.Known = append(plan.Known, p.pool)
 	for side, t := range p.tokens {
 		if brought[t] == nil {

@@ -170,7 +170,7 @@ func TestUniswapV3(t *testing.T) {
 	}
 
 	plan, err := u.Exit(t.Context(), w, nil, owner, Ask{Do: RemoveLiquidity, ID: big.NewInt(7)})
-	if err != nil || len(plan.Calls) != 3 || len(plan.Must) != 3 { // remove, collect, burn
+	if err != nil || len(plan.Calls) != 2 || len(plan.Must) != 3 { // remove, collect
 		t.Fatal(words(plan), err)
 	}
 	var least0, least1, until *big.Int
@@ -242,7 +242,7 @@ func TestPositionsThatStrangersGive(t *testing.T) {
 		t.Error(all, err)
 	}
 	plan, err := u.Exit(t.Context(), w, nil, owner, Ask{Do: RemoveLiquidity})
-	if err != nil || len(plan.Calls) != 3 || len(plan.Notes) != 1 || !strings.Contains(plan.Notes[0], evil.Hex()+"/WETH 0.3% #8 is left alone") {
+	if err != nil || len(plan.Calls) != 2 || len(plan.Notes) != 1 || !strings.Contains(plan.Notes[0], evil.Hex()+"/WETH 0.3% #8 is left alone") {
 		t.Error(words(plan), plan.Notes, err)
 	}
 	if _, err := u.Exit(t.Context(), w, nil, owner, Ask{Do: Withdraw, ID: big.NewInt(8)}); err == nil || errors.Is(err, ErrNothingToDo) {

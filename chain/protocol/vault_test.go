@@ -39,8 +39,8 @@ func TestVault(t *testing.T) {
 		ask            Ask
 		want           string
 	}{
-		"all of it":      {100, 110, Ask{Do: Withdraw}, "give 100 sDAI back for about 110 DAI\nmust:\n" + owner.String() + " has at most 0 sDAI left\n" + owner.String() + " has at least 113.9 DAI\nnotes:"},
-		"what there is":  {40, 44, Ask{Do: Unstake}, "give 40 sDAI back for about 44 DAI\nmust:\n" + owner.String() + " has at most 60 sDAI left\n" + owner.String() + " has at least 48.56 DAI\nnotes:\nThe vault gives back 40 sDAI of 100 sDAI now; the rest has to wait."},
+		"all of it":      {100, 110, Ask{Do: Withdraw}, "give 100 sDAI back for about 110 DAI\nmust:\n" + owner.String() + " has at most 1 sDAI left\n" + owner.String() + " has at least 113.9 DAI\nnotes:"},
+		"what there is":  {40, 44, Ask{Do: Unstake}, "give 40 sDAI back for about 44 DAI\nmust:\n" + owner.String() + " has at most 60.4 sDAI left\n" + owner.String() + " has at least 48.56 DAI\nnotes:\nThe vault gives back 40 sDAI of 100 sDAI now; the rest has to wait."},
 		"an amount":      {100, 110, Ask{Do: Withdraw, Amount: amount(20, 18)}, "withdraw 20 DAI\nmust:\n" + owner.String() + " has at least 25 DAI\nnotes:"},
 		"too much":       {40, 44, Ask{Do: Withdraw, Amount: amount(50, 18)}, "withdraw 44 DAI\nmust:\n" + owner.String() + " has at least 49 DAI\nnotes:\nThe vault pays out 44 DAI of the 50 DAI asked for."},
 		"nothing at all": {0, 0, Ask{Do: Withdraw}, "the vault gives nothing back now"},

@@ -83,13 +83,18 @@ func (s *story) again(at time.Time, e lifeboat.StepFinished) string {
 func taskName(kind string) string {
 	return map[string]string{"http": "a call", "exec": "a command", "terraform-plan": "a Terraform plan is made", "terraform-apply": "the approved Terraform plan is applied",
 		"exit-plan": "an exit is worked out and simulated", "exit-apply": "the exit is brought to the chain",
+		"withdraw-plan": "a withdrawal is worked out", "withdraw-apply": "the withdrawal is asked of the venue",
 		"failover": "endpoints are changed over"}[kind]
 }
 
-// performed tells what came of a task.
+// performed tells what came of a task, and meanwhile what it waits for. That it was taken on goes without saying.
 func (s *story) performed(at time.Time, name string, e lifeboat.Receipt) {
 	said := prose.After(": ", prose.OneLine(e.Why+prose.After(" ", e.Output)))
 	switch {
+	case e.Status == lifeboat.Accepted && s.taken[e.Key]:
+		s.tell(at, "Under way: %s%s", name, said)
+	case e.Status == lifeboat.Accepted:
+		s.taken[e.Key] = true
 	case e.Status == lifeboat.Performed:
 		s.tell(at, "Done: %s%s", name, said)
 	case e.Status == lifeboat.NotPerformed:

@@ -30,6 +30,7 @@ type story struct {
 	refused        []entry[lifeboat.Refused]
 	gaps           []entry[lifeboat.Gap]
 	tasks          map[lifeboat.Key]string // :: key → kind
+	taken          map[lifeboat.Key]bool   // tasks of which it is known that they are under way
 }
 
 // An entry is an event of one kind and its time.
@@ -85,7 +86,7 @@ type question struct {
 
 // fold puts a story together from the events that belong to the subject, in their order.
 func fold(of Subject, events iter.Seq2[time.Time, lifeboat.Event]) *story {
-	s := &story{of: of, zone: of.Zone, tasks: map[lifeboat.Key]string{}}
+	s := &story{of: of, zone: of.Zone, tasks: map[lifeboat.Key]string{}, taken: map[lifeboat.Key]bool{}}
 	if s.zone == nil {
 		s.zone = time.UTC
 	}
