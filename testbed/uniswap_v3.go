@@ -104,7 +104,8 @@ func (u *UniswapV3) Increase(who Account, position, usdc, weth *big.Int) {
 	u.provide(who, usdc, weth)
 	_, _, amount0, amount1 := u.sorted(usdc, weth)
 	u.b.Send(who, u.Positions, "increaseLiquidity", struct {
-		TokenId, Amount0Desired, Amount1Desired, Amount0Min, Amount1Min, Deadline *big.Int
+		TokenID                                                          *big.Int `abi:"tokenId"`
+		Amount0Desired, Amount1Desired, Amount0Min, Amount1Min, Deadline *big.Int
 	}{position, amount0, amount1, new(big.Int), new(big.Int), farFuture})
 }
 
