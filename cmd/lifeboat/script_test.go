@@ -60,7 +60,7 @@ func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/script",
 		RequireUniqueNames: true,
-		Deadline:           time.Now().Add(5 * time.Minute), // a daemon that should have refused would run for ever
+		Deadline:           time.Now().Add(15 * time.Minute), // for all of them, which take four on a machine with nothing else to do: a daemon that should have refused would run for ever
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir) // nobody's Git configuration
 			return nil
