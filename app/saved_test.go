@@ -29,19 +29,19 @@ import (
 var savedPlan = strings.Replace(replayPlan, "triggers:\n", `  - {series: BTC.volume, source: one, url: "URL/volume", path: "$.volume", time: "$.time", every: 1m, stale_after: 5m}
 triggers:
 `, 1) + `
-  - {name: defend, tier: 2, condition: "drawdown(BTC) >= 3.5%", playbook: leave, cooldown: 2h20s}
+  - {name: defend, tier: 2, condition: "drawdown(BTC) >= 3.5%", playbook: leave, cooldown: 2h15s}
   - {name: deep, tier: 2, condition: "drawdown(BTC) >= 4.2%", playbook: consult}
 people: [{name: Ana, role: owner}]
 playbooks:
   - name: leave
     steps:
-      - {name: sure, check: {that: "return(BTC, 90m) < 1%"}, timeout: 180m20s}
-      - {name: first, rebalance: "reduce crypto by 10%", timeout: 60m20s}
-      - {name: breathe, wait: 40m20s}
-      - {name: second, rebalance: "reduce crypto by 10%", timeout: 70m20s}
+      - {name: sure, check: {that: "return(BTC, 90m) < 1%"}, timeout: 180m15s}
+      - {name: first, rebalance: "reduce crypto by 10%", timeout: 60m15s}
+      - {name: breathe, wait: 40m15s}
+      - {name: second, rebalance: "reduce crypto by 10%", timeout: 70m15s}
   - name: consult
     steps:
-      - {name: ask, approve: owner, timeout: 120m20s}
+      - {name: ask, approve: owner, timeout: 120m15s}
 `
 
 const savedNotUsed = "the saved state is not used"
@@ -123,11 +123,11 @@ func (l *life) start() {
 }
 
 // settle waits until all that has to be done at this time is done, and notes what a person sees then. While the sources
-// answer nothing, nobody knows whether the last news of it is in.
+// answer nothing, nobody knows whether the last news of it is in; and at the end of a minute there may be none.
 func (l *life) settle() {
 	l.t.Helper()
 	l.clock.settle(l.t, l.daemon, l.began)
-	if outage(l.clock.Now().Truncate(time.Minute), l.began) {
+	if outage(l.clock.Now().Truncate(time.Minute), l.began) || l.clock.Now().Second() == 59 {
 		return
 	}
 	for patience := time.Now().Add(20 * time.Second); !l.daemon.Status().At.Equal(l.clock.Now()); time.Sleep(50 * time.Microsecond) {
@@ -142,11 +142,19 @@ func (l *life) settle() {
 	l.statuses = append(l.statuses, string(text))
 }
 
-// until goes on in steps of half a minute.
+// until goes on in steps, of which one ends with the minute. Sources are asked at ten seconds past a minute, and what is due at a quarter of a minute
+// after another step is done before that or long after: of two things at one instant nobody can tell which comes first.
 func (l *life) until(end time.Time) {
 	l.t.Helper()
 	for l.clock.Now().Before(end) {
-		l.clock.move(30 * time.Second)
+		step := 30 * time.Second
+		switch l.clock.Now().Second() {
+		case 40:
+			step = 19 * time.Second
+		case 59:
+			step = 11 * time.Second
+		}
+		l.clock.move(step)
 		l.settle()
 	}
 }
