@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -46,7 +47,10 @@ func (b *Bed) startAnvil() {
 func (a *anvil) run(port string) {
 	a.b.t.Helper()
 	a.cmd = exec.Command(anvilBinary(), "--host", "127.0.0.1", "--port", port, "--chain-id", strconv.Itoa(a.b.number), "--accounts", "1",
-		"--disable-code-size-limit", "--state", a.state)
+		"--disable-code-size-limit", "--state", a.state,
+		// Left to itself it keeps the state of every old block in a file in the home directory, 8 MB each, beyond its own end when
+		// it is killed: one long test wrote 14 GB. The last 500 states, which it keeps in memory, are all that tests look back to.
+		"--max-persisted-states", "0", "--cache-path", filepath.Dir(a.state))
 	a.cmd.Args = append(a.cmd.Args, a.b.flags...)
 	if a.held {
 		a.cmd.Args = append(a.cmd.Args, "--no-mining")
