@@ -32,7 +32,7 @@ var arrows = map[string][]string{
 	"watch/rule":     {"plan", "session", "risk", "prose", "watch/signal", "watch/state"},
 	"watch/trigger":  {"plan", "session", "watch/signal", "watch/rule", "watch/state"},
 	"act/approve":    {"plan", "prose", "act/safe"},
-	"act/decide":     {"plan", "act/approve"},
+	"act/decide":     {"plan", "prose", "act/approve"},
 	"act/audit":      {"plan"},
 	"act/custody":    {"plan", "prose", "act/safe"},
 	"act/play":       {"plan", "session", "prose", "act/approve"},

@@ -3,6 +3,7 @@ package lifeboat
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 )
@@ -141,6 +142,17 @@ func (f *Flow) Open() int {
 		}
 	}
 	return n
+}
+
+// Tasks whose end is not known, in the order in which they were written.
+func (f *Flow) Tasks() iter.Seq[Intent] {
+	return func(yield func(Intent) bool) {
+		for _, u := range f.open {
+			if u.intent.Act == PerformTask && !yield(u.intent) {
+				return
+			}
+		}
+	}
 }
 
 // do is the one way to act on money or people: authority first, then the journal, then the act.

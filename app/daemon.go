@@ -396,6 +396,7 @@ func (d *Daemon) feed(ctx context.Context) error {
 
 // loop owns the flow: one thing at a time, in the order in which it came.
 func (d *Daemon) loop(ctx context.Context) error {
+	d.hold() // what an earlier start left under way is taken up by the first round
 	for {
 		wake, cancel := context.WithCancel(ctx)
 		alarm, until := make(chan struct{}), d.nextAlarm() // here: the flow belongs to this goroutine alone
@@ -427,6 +428,7 @@ func (d *Daemon) loop(ctx context.Context) error {
 		if err = errors.Join(err, d.clockHolds()); err != nil {
 			return err
 		}
+		d.hold()
 		d.rehearse()
 		d.publish(d.last)
 		d.moved.Store(d.Clock.Now().UnixNano())

@@ -292,6 +292,35 @@ func (d *Daemon) allow(i lifeboat.Intent) error {
 	return nil
 }
 
+// hold tells the crew of which tasks nothing more may begin as things stand.
+func (d *Daemon) hold() {
+	var why map[lifeboat.Key]string
+	for task := range d.Flow.Tasks() {
+		if held := d.holds(task); held != "" {
+			if why == nil {
+				why = map[lifeboat.Key]string{}
+			}
+			why[task.Key] = held
+		}
+	}
+	d.crew.Hold(why)
+}
+
+// holds says why nothing more of a task may begin; "" when it may.
+func (d *Daemon) holds(task lifeboat.Intent) string {
+	if d.Breaker.State() != lifeboat.Halted && d.killed() {
+		return fmt.Sprintf("the kill file %s is there", d.killFile)
+	}
+	var p *lifeboat.Problem
+	if errors.As(d.Breaker.Holds(task), &p) {
+		return p.What
+	}
+	if by := d.Player.Paused(task.Run); by != "" {
+		return fmt.Sprintf("%s paused the run", by)
+	}
+	return ""
+}
+
 // killEvery is how often the kill file is looked for while nothing happens.
 const killEvery = time.Second
 

@@ -256,7 +256,11 @@ func (a *arrival) push(ctx context.Context, s protocol.Standing) {
 		a.tell("lifeboat holds no key for gas on %s: somebody else has to send it (lifeboat exits status prints what)", a.order.Beyond.Chain)
 		return
 	}
-	j := job{Sender: sender, To: s.Where, Data: s.Call, Told: []string{s.Words}}
+	j := job{Sender: sender, To: s.Where, Data: s.Call, Insist: Insist{held: a.progress.Held}, Told: []string{s.Words}}
+	if err := j.Insist.hold(); err != nil {
+		a.tell("%s", err)
+		return
+	}
 	id := j.digest()
 	for now := d.Clock.Now(); a.tried[id] < pushMax && (a.pushed[id].IsZero() || now.Sub(a.pushed[id]) >= pushEvery); a.tried[id]++ {
 		a.pushed[id] = now

@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -156,6 +157,7 @@ type work struct {
 	told chan string
 	done chan lifeboat.Receipt
 	stop context.CancelFunc
+	held atomic.Value // why nothing more of it may be sent
 }
 
 func (s *shores) begin(kind string, spec any, consent ...lifeboat.Answer) *work {
@@ -174,10 +176,12 @@ func (s *shores) beginAs(by *exit.Worker, kind string, spec any, consent ...life
 		s.t.Fatal(err)
 	}
 	ctx, stop := context.WithTimeout(s.t.Context(), 2*time.Minute)
-	w := &work{s, make(chan string, 100), make(chan lifeboat.Receipt, 1), stop}
+	w := &work{s: s, told: make(chan string, 100), done: make(chan lifeboat.Receipt, 1), stop: stop}
+	w.held.Store("")
 	var running sync.WaitGroup
 	running.Go(func() {
-		w.done <- prepared.Do(ctx, task.Progress{Keep: func(why string, _ map[string]string) error { w.told <- why; return nil }})
+		w.done <- prepared.Do(ctx, task.Progress{Held: func() string { return w.held.Load().(string) },
+			Keep: func(why string, _ map[string]string) error { w.told <- why; return nil }})
 	})
 	s.t.Cleanup(func() { stop(); running.Wait() })
 	return w
@@ -266,7 +270,7 @@ func TestToARollup(t *testing.T) {
 }
 
 // TestHome is a withdrawal from a rollup: proven against an honest proposal and no other, challenged by nobody for a week, finalised, all
-// by the key that pays the receiver's gas; and only then it is over.
+// by the key that pays the receiver's gas; and only then it is over. While its run is paused nothing is proven.
 func TestHome(t *testing.T) {
 	s := newStrait(t)
 	s.filled()
@@ -277,8 +281,14 @@ func TestHome(t *testing.T) {
 	s.has(s.Above, s.usdcHigh, s.there.Address, new(big.Int))
 	s.coins(s.Above, s.there.Address, new(big.Int))
 	s.Propose(false)
+	w.held.Store("Ana paused the run")
 	game := s.Propose(true)
 	w.hears("can be proven on below now")
+	w.hears("Ana paused the run")
+	if !fuel.Equal(s.fuel()) {
+		t.Error("it was proven while the run was paused")
+	}
+	w.held.Store("")
 	w.hears("is proven on below and can be challenged; it can be finalised after")
 	s.Below.Forward(testbed.ProofDelay + time.Hour)
 	w.hears("does not let it out yet: OptimismPortal: output proposal has not been validated")

@@ -37,7 +37,7 @@ func (f fragile) write(n *note) error {
 }
 
 // start carries the exit out with a new desk on the same directory, as after a restart.
-func (tr *trial) start(dir string) (n *note, err error) {
+func (tr *trial) start(dir string, change ...func(*Desk)) (n *note, err error) {
 	defer func() {
 		if k, ok := recover().(killed); ok {
 			err = fmt.Errorf("killed: %s", k.where)
@@ -47,6 +47,9 @@ func (tr *trial) start(dir string) (n *note, err error) {
 	}()
 	tr.desk = tr.open(dir)
 	tr.desk.notes = fragile{tr.desk.notes, tr.asked}
+	for _, c := range change {
+		c(tr.desk)
+	}
 	return tr.desk.carry(context.Background(), "exit-1", tr.job)
 }
 

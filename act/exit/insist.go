@@ -22,7 +22,8 @@ type Insist struct {
 	// Waits is told what an exit waits for, and that it goes on; nil tells nobody.
 	Waits func(why string)
 
-	stop stop // ends it, as long as nothing is out
+	stop stop          // ends it, as long as nothing is out
+	held func() string // why nothing of it may be sent for now; nil never holds it
 }
 
 // waitsEvery bounds how often it is told that an exit waits, where only the reason changes.
@@ -87,6 +88,9 @@ func (i *insisting) tells(what string) {
 func (d *Desk) insist(ctx context.Context, how Insist, try func() (refusal string, err error)) (refusal string, err error) {
 	i := insisting{Insist: how, clock: d.Clock}
 	for {
+		if err := how.rest(); err != nil {
+			return "", err
+		}
 		head, err := d.Chain.Head(ctx)
 		if err != nil {
 			return "", fmt.Errorf("look where the chain stands: %w", err)

@@ -155,6 +155,8 @@ func (s *sending) entrust(ctx context.Context, saw seen) (*Ending, error) {
 		clear, err = s.inquire(ctx)
 	} else if s.Insist.stop.heard() {
 		return nil, nil
+	} else if m, err := s.heldBack(move{do: entrust}); m.do != entrust || err != nil { // it may have been held since it was looked at
+		return nil, err
 	} else {
 		clear, err = s.submit(ctx)
 	}

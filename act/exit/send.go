@@ -92,7 +92,7 @@ func (s *sending) run(ctx context.Context) (*Ending, error) {
 			ending.At = s.Clock.Now()
 			s.note.End = ending
 			return ending, s.keep()
-		case errors.Is(err, errNote):
+		case errors.Is(err, errNote), isHold(err):
 			return nil, err
 		case err != nil && ctx.Err() == nil:
 			s.tell("%s", clause(err))
@@ -124,6 +124,9 @@ func (s *sending) round(ctx context.Context) (*Ending, error) {
 	m, left := s.stays(next(s.note, s.guarded(), saw, s.Policy), saw)
 	if left != nil {
 		return left, nil
+	}
+	if m, err = s.heldBack(m); err != nil {
+		return nil, err
 	}
 	if m.why != "" {
 		s.tell("%s", m.why)
@@ -365,14 +368,17 @@ const signMax = 5
 func (s *sending) sign(ctx context.Context, saw seen, nonce, limit uint64, offered price, private bool) (*Ending, error) {
 	tx := types.NewTx(&types.DynamicFeeTx{ChainID: s.Chain.ID(), Nonce: nonce, Gas: limit, GasTipCap: offered.tip, GasFeeCap: offered.most,
 		To: &s.To, Value: s.Value, Data: s.Data})
-	stop := s.Insist.stop
-	if s.pending(saw) && nonce == s.last().Nonce {
-		stop.said = nil // it only offers more for what is out
+	stop, held := s.Insist.stop, s.Insist.hold
+	if s.pending(saw) && nonce == s.last().Nonce { // it only offers more for what is out
+		stop.said, held = nil, func() error { return nil }
 	}
 	signing, end := stop.until(ctx) // whoever signs may take long
 	signed, err := s.Signers[s.Sender].SignTx(signing, tx, s.Chain.ID())
 	if end(); stop.heard() {
 		return nil, errStopped
+	}
+	if err := held(); err != nil {
+		return nil, err
 	}
 	if err == nil {
 		err = signedBy(signed, tx, s.Sender, s.Chain.ID())

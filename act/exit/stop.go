@@ -62,7 +62,7 @@ func (s *sending) stays(m move, saw seen) (move, *Ending) {
 	if !s.Insist.stop.heard() {
 		return m, nil
 	}
-	begins := m.do == send || m.do == entrust && !(s.note.heard() && s.note.Relay.Taken && !s.note.Relay.Off)
+	begins := s.begins(m)
 	switch {
 	case begins && over(s.note, saw, s.Policy.Confirmations) && len(s.note.Sent) == 0:
 		return m, &Ending{Why: stoppedInTime}

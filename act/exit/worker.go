@@ -91,6 +91,7 @@ func (w *Worker) Prepare(key lifeboat.Key, t lifeboat.Task) (task.Work, error) {
 	case t.Kind == "exit-plan":
 		return task.Work{Limit: limitOf(s, planLimit), Do: func(ctx context.Context, progress task.Progress) lifeboat.Receipt {
 			how := s.insist(progress, desk.Clock.Now())
+			how.held = nil // it sends nothing
 			ctx, end := how.stop.until(ctx)
 			defer end()
 			r := w.plan(chain.First(ctx), desk, key, s, how)
@@ -135,7 +136,7 @@ const keepTryingMax = 24 * time.Hour
 
 // insist is as long as the step says, and is told with the progress of its task.
 func (s step) insist(progress task.Progress, now time.Time) Insist {
-	how := Insist{For: cmp.Or(time.Duration(s.KeepTrying), keepTrying), stop: stop{progress.Stop, progress.Elsewhere}, Waits: func(why string) {
+	how := Insist{For: cmp.Or(time.Duration(s.KeepTrying), keepTrying), stop: stop{progress.Stop, progress.Elsewhere}, held: progress.Held, Waits: func(why string) {
 		if progress.Keep != nil {
 			_ = progress.Keep(clause(errors.New(why)), progress.Facts) // to be told is all that it is for
 		}
@@ -244,21 +245,13 @@ func (w *Worker) apply(ctx context.Context, d *Desk, key lifeboat.Key, p Prepare
 		if left := d.left(key, how.stop); left != nil {
 			return left.Receipt(key, p), left
 		}
-		shut, err := w.shut(ctx, d, key, s, how)
-		if shut != "" {
-			e := d.refused("the bridge would not take it any more: %s", shut)
-			return e.Receipt(key, p), e
-		}
-		var e *Ending
-		if err == nil {
-			e, err = w.once(ctx, d, key, p, s.Via == "presigned", consent, how)
-		}
+		e, err := w.once(ctx, d, key, p, s, consent, how)
 		if err == nil {
 			e = cmp.Or(d.left(key, how.stop), e)
 			return e.Receipt(key, p), e
 		}
 		open := errors.Is(err, ErrOpen) || d.mayBeOut(key)
-		again := unknown(err) || !open && !errors.Is(err, errConflict) && !trouble.refused(clause(err), chain.Block{})
+		again := unknown(err) || trouble.heldBy(err) || !open && !errors.Is(err, errConflict) && !trouble.refused(clause(err), chain.Block{})
 		switch {
 		case again && d.Clock.Sleep(ctx, d.Clock.Now().Add(d.Policy.Poll)) == nil:
 		case open:
@@ -269,11 +262,19 @@ func (w *Worker) apply(ctx context.Context, d *Desk, key lifeboat.Key, p Prepare
 	}
 }
 
-func (w *Worker) once(ctx context.Context, d *Desk, key lifeboat.Key, p Prepared, presigned bool, consent []lifeboat.Answer, how Insist) (*Ending, error) {
+func (w *Worker) once(ctx context.Context, d *Desk, key lifeboat.Key, p Prepared, s step, consent []lifeboat.Answer, how Insist) (*Ending, error) {
+	if err := how.rest(); err != nil && !d.mayBeBegun(key) {
+		return nil, err
+	}
+	if shut, err := w.shut(ctx, d, key, s, how); err != nil {
+		return nil, err
+	} else if shut != "" {
+		return d.refused("the bridge would not take it any more: %s", shut), nil
+	}
 	if p.Role != nil {
 		return d.Apply(ctx, key, p, nil, how)
 	}
-	if presigned {
+	if s.Via == "presigned" {
 		kept, err := w.Kits.Store.Get(p.Tx.Chain, p.Tx.Safe, p.Hash)
 		if err != nil {
 			return nil, fmt.Errorf("read the signatures: %w", err)

@@ -206,6 +206,14 @@ func (p *Player) Due() time.Time {
 	return due
 }
 
+// Paused says who has paused a run, so that nothing more of it begins; "" for nobody. A run that ends does so without delay.
+func (p *Player) Paused(run string) (by string) {
+	if r := p.byID[run]; r != nil && !r.paused.IsZero() && r.leaving == nil {
+		return r.pausedBy
+	}
+	return ""
+}
+
 // Advance is what owners approved beforehand.
 func (p *Player) Advance() *approve.Advance { return p.advance }
 

@@ -83,6 +83,25 @@ func TestWhatIsStopped(t *testing.T) {
 	}
 }
 
+// TestPaused says who has paused a run, until it goes on or is to end: then nothing keeps what it has under way from ending.
+func TestPaused(t *testing.T) {
+	s := onChain(t, byRole())
+	s.tasks["exit-apply"] = lifeboat.Receipt{Status: lifeboat.Accepted, Why: "the gas is above the ceiling"}
+	s.stopped = lifeboat.Receipt{Status: lifeboat.Accepted, Why: "it was stopped too late"}
+	s.settle()
+	for _, step := range []struct {
+		verb lifeboat.Verb
+		by   string
+	}{{lifeboat.PauseRun, "Ana"}, {lifeboat.ResumeRun, ""}, {lifeboat.PauseRun, "Ana"}, {lifeboat.AbandonRun, ""}} {
+		if s.want(step.verb, ""); s.Paused("R1") != step.by {
+			t.Errorf("after %s it is paused by %q", step.verb, s.Paused("R1"))
+		}
+	}
+	if by := s.Paused("R2"); by != "" {
+		t.Errorf("a run that there is not is paused by %q", by)
+	}
+}
+
 // TestStoppedInTimeIsTriedAgain: of what was stopped when its time was up nothing is out, so that the step may begin once more.
 func TestStoppedInTimeIsTriedAgain(t *testing.T) {
 	for why, attempts := range map[string]int{"in time": 2, "lost": 1} {

@@ -15,6 +15,8 @@
 // What a person stops is stopped, where its worker is a [Stopper]: a task that was not begun never is, and one that is under way is left off as
 // long as nothing of it is out. The note says so too, so that a crash makes nothing go on. All other kinds run to their end.
 //
+// What is held waits ([Crew.Hold]): nothing begins of a task whose run a person has paused, or that was authorised before the breaker was halted.
+//
 // The crew decides nothing. Who may have a task performed is asked, and the intent written, before it hears of it. It keeps
 // no secrets: what a step refers to as ${NAME} is looked up when the work begins, and taken out of what is told about it.
 package task
@@ -100,14 +102,21 @@ type Crew struct {
 	slots chan struct{} // of our own kinds
 	desks chan struct{} // of the workers' kinds
 	wait  sync.WaitGroup
-	mu    sync.Mutex // guards under, the notes, and that a key is taken on once
+	mu    sync.Mutex // guards what follows, the notes, and that a key is taken on once
 	under map[lifeboat.Key]*underWay
+	holds map[lifeboat.Key]string // of which nothing may begin :: → why
+	// changed is closed, and another one takes its place, when of some task it is news whether it is held.
+	changed chan struct{}
 }
 
 // underWay is a task that was not ended yet, as far as the notes go.
 type underWay struct {
 	said *lifeboat.Receipt // nil, or how far it has come; the receipt when its end could not be noted
 	stop chan struct{}     // closed when it is to be left off
+
+	held   string        // why nothing more of it may begin; "" when it may
+	since  time.Time     // it is held
+	spared time.Duration // for which it was held, and that was not given back to it yet
 }
 
 // Open makes a crew that knows what its notes say.
@@ -118,7 +127,7 @@ func Open(o Options) (*Crew, error) {
 			Money: "no task was performed", Next: "mend the rights or the disk, then start again", Err: err}
 	}
 	c := &Crew{Options: o, notes: kept, scrub: newScrubber(o.Plan),
-		slots: make(chan struct{}, atOnceMax), desks: make(chan struct{}, workMax), under: map[lifeboat.Key]*underWay{}}
+		slots: make(chan struct{}, atOnceMax), desks: make(chan struct{}, workMax), under: map[lifeboat.Key]*underWay{}, changed: make(chan struct{})}
 	c.transport = OneCallEach(o.Transport)
 	if o.Endpoints != nil {
 		c.transport = o.Endpoints.RoundTripper(c.transport)
@@ -164,7 +173,7 @@ func (c *Crew) Perform(_ context.Context, at time.Time, key lifeboat.Key, t life
 		return lifeboat.Receipt{}, err
 	}
 	c.begin(n, t.Kind, do)
-	return accepted(key), nil
+	return c.under[key].stands(key), nil
 }
 
 // Ask says where a task stands; lifeboat.ErrAbsent is the notes' proof that it was never taken on.
@@ -224,10 +233,8 @@ func (c *Crew) stops(kind string) bool {
 func (c *Crew) stands(n note, t lifeboat.Task) lifeboat.Receipt {
 	w := c.under[n.Key]
 	switch {
-	case w != nil && w.said != nil:
-		return *w.said
 	case w != nil:
-		return accepted(n.Key)
+		return w.stands(n.Key)
 	case n.State == ended:
 		return n.Receipt
 	case n.State == begun && !c.repeatable(t):
@@ -243,7 +250,19 @@ func (c *Crew) stands(n note, t lifeboat.Task) lifeboat.Receipt {
 		return notPerformed(n.Key, "%v; nothing was begun", err)
 	}
 	c.begin(n, t.Kind, do)
-	return accepted(n.Key)
+	return c.under[n.Key].stands(n.Key)
+}
+
+// stands says how far it has come, or what holds it. It is called with the crew's mu held.
+func (w *underWay) stands(key lifeboat.Key) lifeboat.Receipt {
+	r := accepted(key)
+	switch {
+	case w.said != nil:
+		return *w.said
+	case w.held != "":
+		r.Why = w.held
+	}
+	return r
 }
 
 // prepare reads the step's text, so that what cannot be right is refused before anything is noted.
@@ -276,12 +295,13 @@ func (c *Crew) begin(n note, kind string, w Work) {
 	if c.under[n.Key] = under; n.Stopped {
 		close(under.stop)
 	}
+	under.hold(c.holds[n.Key], c.Clock.Now())
 	if n.Why != "" {
 		so := n.progress()
 		under.said = &so
 	}
 	c.wait.Go(func() {
-		receipt, err := c.carryOut(n, w, under.stop)
+		receipt, err := c.carryOut(n, w, under)
 		c.end(n.Key, receipt, err)
 	})
 }
@@ -296,32 +316,24 @@ func (c *Crew) longest(kind string) time.Duration {
 
 // carryOut does the work between two notes. A receipt with an error is one that could not be noted; an error alone says that
 // the end is open.
-func (c *Crew) carryOut(n note, w Work, stop <-chan struct{}) (*lifeboat.Receipt, error) {
-	slots := c.slots
-	if c.Workers[n.Kind] != nil {
-		slots = c.desks
-	}
-	var never <-chan struct{} // that it was stopped while it waits for its turn; another machine may have begun it, for all that is known here
-	if n.State == taken && !c.Shared {
-		never = stop
-	}
-	select {
-	case slots <- struct{}{}:
-		defer func() { <-slots }()
-	case <-never:
+func (c *Crew) carryOut(n note, w Work, under *underWay) (*lifeboat.Receipt, error) {
+	free, err := c.turn(n, under)
+	switch {
+	case free != nil:
+		defer free()
+	case errors.Is(err, errStopped):
 		return c.ended(n, notPerformed(n.Key, "it was stopped before it was begun"))
-	case <-c.ctx.Done():
-		return nil, c.ctx.Err()
 	}
-	if c.ctx.Err() != nil {
-		return nil, c.ctx.Err()
+	if err != nil {
+		return nil, err
 	}
 	if c.Fence != nil {
 		if err := c.Fence(); err != nil {
 			return nil, err
 		}
 	}
-	progress := Progress{At: n.At, Again: n.State == begun || c.Shared, Elsewhere: c.Shared, Facts: n.Facts, Stop: stop}
+	progress := Progress{At: n.At, Again: n.State == begun || c.Shared, Elsewhere: c.Shared, Facts: n.Facts, Stop: under.stop}
+	progress.Held = func() string { why, _ := c.held(under); return why }
 	began, err := c.start(&n)
 	if err != nil {
 		return nil, err
@@ -333,7 +345,7 @@ func (c *Crew) carryOut(n note, w Work, stop <-chan struct{}) (*lifeboat.Receipt
 		n.Why, n.Facts = shorten(c.scrub.clean(why), whyMax), facts
 		return c.note(n)
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, w.Limit)
+	ctx, cancel := c.within(w.Limit, n.Kind, under)
 	defer cancel()
 	receipt := c.bounded(n.Key, w.Do(ctx, progress))
 	if c.ctx.Err() != nil && receipt.Status != lifeboat.Performed {

@@ -49,6 +49,9 @@ type Progress struct {
 	// Stop is closed when what the task is for was ended, by a person most of all. As long as nothing of it is out on the network it is not
 	// performed then; what is out is followed to its end all the same. It is closed from the beginning where an earlier start was told.
 	Stop <-chan struct{}
+	// Held says why nothing more of it may begin for now, such as that a person has paused its run; "" when it may. It is asked just before
+	// something leaves. What is out already is followed all the same.
+	Held func() string
 	// Keep makes durable what must not be forgotten while the task is under way, and tells people how far it has come. When it
 	// returns nil a later start finds the facts. Only the goroutine of Do may call it.
 	Keep func(why string, facts map[string]string) error

@@ -43,6 +43,9 @@ func (d *Desk) apply(ctx context.Context, key lifeboat.Key, a plan.Account, p pr
 	if so.Again {
 		return r.follow(ctx, errors.New("it was asked for by an earlier start"))
 	}
+	if err := r.free(ctx); err != nil {
+		return transient(no("%s; nothing was withdrawn when the step's time was up", err))
+	}
 	if worse, err := r.worse(ctx); err != nil {
 		return transient(no("%s could not be asked, and nothing was withdrawn: %s", r.called(), prose.OneLine(err.Error())))
 	} else if worse != "" {
@@ -91,6 +94,24 @@ func (r *request) worse(ctx context.Context) (string, error) {
 		return fmt.Sprintf("%s would not withdraw it any more: %s", r.name, strings.Join(against, "; ")), nil
 	}
 	return "", nil
+}
+
+// free waits until the withdrawal may be asked for: as long as its run is paused, or the breaker holds it, nothing leaves. An error says what
+// held it until its time was up.
+func (r *request) free(ctx context.Context) error {
+	for r.so.Held != nil {
+		why := r.so.Held()
+		if why == "" {
+			break
+		}
+		if err := r.tell(why); err != nil {
+			return err
+		}
+		if r.Clock.Sleep(ctx, r.Clock.Now().Add(askFirst)) != nil {
+			return errors.New(why)
+		}
+	}
+	return nil
 }
 
 // ask makes the request, once, and follows what came of it.
@@ -156,6 +177,9 @@ func (r *request) follow(ctx context.Context, doubt error) lifeboat.Receipt {
 
 // again makes a request of which nothing has arrived, unless so much time has gone by that people should look first.
 func (r *request) again(ctx context.Context) lifeboat.Receipt {
+	if err := r.free(ctx); err != nil {
+		return transient(no("it never reached the venue, and it was not asked for again: %s", err))
+	}
 	if r.Clock.Now().Sub(r.so.At) > retryMax {
 		return transient(no("it never reached the venue, which has proved that; it was to be withdrawn %s ago, so a new plan wants a new yes", prose.Span(r.Clock.Now().Sub(r.so.At))))
 	}

@@ -159,6 +159,60 @@ func TestRetryLimit(t *testing.T) {
 	}
 }
 
+// While it is held nothing is asked for, a second time neither; let go it is looked at anew.
+func TestHeld(t *testing.T) {
+	for name, tc := range map[string]struct {
+		until time.Duration // after how long it is let go
+		lost  bool          // the first request never arrives, and it is held then
+		dear  bool          // the venue keeps more by the time that it is let go
+		made  int
+		says  string
+	}{
+		"before it is asked for":              {until: time.Hour, made: 1, says: "has sent"},
+		"before it is asked for again":        {until: 10 * time.Minute, lost: true, made: 1, says: "has sent"},
+		"before it is asked for again, a day": {until: 5 * time.Hour, lost: true, says: "a new plan wants a new yes"},
+		"until it costs more":                 {until: time.Hour, dear: true, says: "now keeps 1 BTC of it"},
+		"until its time is up":                {until: 30 * time.Hour, says: "Ana paused the run; nothing was withdrawn"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			s := b.approved()
+			held := !tc.lost
+			b.held = func() string {
+				if held && b.clock.Now().Sub(b.began) < tc.until {
+					return "Ana paused the run"
+				}
+				if tc.dear {
+					b.vault.Says.Fee = decimal.NewFromInt(1)
+				}
+				return ""
+			}
+			b.way = before{b.vault, func(method string) error {
+				if method != "Withdraw" {
+					return nil
+				}
+				if tc.lost && !held {
+					held = true
+					return errLine
+				}
+				if b.clock.Now().Sub(b.began) < tc.until {
+					t.Error("it was asked for while it was held")
+				}
+				return nil
+			}}
+			r := b.do(Applying, s)
+			status := lifeboat.NotPerformed
+			if tc.made == 1 {
+				status = lifeboat.Performed
+			}
+			b.expect(r, status, false, tc.made, tc.says)
+			if !strings.Contains(strings.Join(b.told, "\n"), "Ana paused the run") {
+				t.Errorf("nobody was told what holds it: %q", b.told)
+			}
+		})
+	}
+}
+
 // What a venue may have forgotten is never asked for again: that it does not know it proves nothing.
 func TestMemory(t *testing.T) {
 	const memory = 7 * 24 * time.Hour

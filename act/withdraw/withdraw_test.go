@@ -76,7 +76,8 @@ type bench struct {
 	again bool
 	facts map[string]string // as last kept
 	told  []string
-	keep  func() error // fails for a disk that is full
+	keep  func() error  // fails for a disk that is full
+	held  func() string // why it may not be asked for; nil for never
 }
 
 func newBench(t *testing.T) *bench {
@@ -114,7 +115,7 @@ func (b *bench) doWithin(ctx context.Context, kind string, spec any) lifeboat.Re
 	if err != nil {
 		b.Fatal(err)
 	}
-	return work.Do(ctx, task.Progress{At: b.began, Again: b.again, Facts: maps.Clone(b.facts), Keep: func(why string, facts map[string]string) error {
+	return work.Do(ctx, task.Progress{At: b.began, Again: b.again, Facts: maps.Clone(b.facts), Held: b.held, Keep: func(why string, facts map[string]string) error {
 		if err := b.keep(); err != nil {
 			return err
 		}

@@ -24,7 +24,13 @@ by its path as show tells it: 2, or 2.1 for the first within the second.`,
 			Long: `start asks the daemon to carry a playbook out now. The plan says who may
 (playbooks: start); where it wants several persons, each of them says so, within
 an hour.`}, lifeboat.StartPlaybook, "to start"),
-		saying(&cobra.Command{Use: "pause RUN", Short: "Let a run begin nothing new; what is open at a venue stays open", Args: arguments(1, 1)}, lifeboat.PauseRun, "to pause"),
+		saying(&cobra.Command{Use: "pause RUN", Short: "Let a run begin nothing new; what is open at a venue stays open", Args: arguments(1, 1),
+			Long: `pause lets a run begin nothing new, until somebody resumes it. Orders that are
+open at a venue stay open, and time-outs stand still.
+
+An exit that waits, for cheaper gas for one, is not sent meanwhile, and a
+withdrawal that was not asked for is not asked for. What is out already is
+followed. Calls and commands that have begun go on.`}, lifeboat.PauseRun, "to pause"),
 		saying(&cobra.Command{Use: "resume RUN", Short: "Let a paused run go on", Args: arguments(1, 1)}, lifeboat.ResumeRun, "to resume"),
 		saying(&cobra.Command{Use: "skip-step RUN STEP", Short: "Cancel what a step has open, and go on behind it", Args: arguments(2, 2)}, lifeboat.SkipStep, "to skip step"),
 		saying(&cobra.Command{Use: "retry-step RUN STEP", Short: "Begin a step anew", Args: arguments(2, 2)}, lifeboat.RetryStep, "to retry step"),

@@ -22,6 +22,7 @@ import (
 
 	"lifeboat"
 	"lifeboat/plan"
+	"lifeboat/prose"
 )
 
 // Breaker of a portfolio.
@@ -47,9 +48,10 @@ type Breaker struct {
 	failures int      // orders in a row that failed
 
 	open   []*openOrder
-	now    time.Time        // of the last event: what a yes is old by
-	claims []lifeboat.Order // let pass, and not in the journal yet
-	runs   map[string]*run  // open ones
+	tasks  map[lifeboat.Key]bool // of the open ones, those that were open when it last became stricter
+	now    time.Time             // of the last event: what a yes is old by
+	claims []lifeboat.Order      // let pass, and not in the journal yet
+	runs   map[string]*run       // open ones
 }
 
 type openOrder struct {
@@ -62,7 +64,7 @@ type openOrder struct {
 // New makes a breaker that is active until the journal says otherwise. price is what a symbol of the tradable book is worth.
 func New(p *plan.Plan, book *lifeboat.Book, price func(symbol string, at time.Time) (float64, bool)) *Breaker {
 	return &Breaker{plan: p, rules: p.BreakerRules(), book: book, price: price, state: lifeboat.Active, why: "nothing has tripped it",
-		fired: map[string]bool{}, runs: map[string]*run{}}
+		fired: map[string]bool{}, tasks: map[lifeboat.Key]bool{}, runs: map[string]*run{}}
 }
 
 // State is where the journal says that it stands.
@@ -118,6 +120,9 @@ func (b *Breaker) tightened(e lifeboat.BreakerMove) {
 	b.by, b.fromHalt = e.By, false
 	for _, o := range b.open {
 		o.before = true
+	}
+	for key := range b.tasks {
+		b.tasks[key] = true
 	}
 	for _, r := range b.runs {
 		r.wanted = false
@@ -175,9 +180,9 @@ func (b *Breaker) consequence(at time.Time, move lifeboat.BreakerMove) string {
 	until := at.Add(time.Duration(b.rules.Hold)).UTC().Format("15:04 UTC")
 	switch move.To {
 	case lifeboat.Active:
-		return "Everything passes again that somebody with authority stands behind."
+		return "Everything passes again that somebody with authority stands behind." + b.released()
 	case lifeboat.Reducing:
-		return fmt.Sprintf("Cancellations pass, and orders that only make a position smaller; nothing that adds risk does, at least until %s.", until)
+		return fmt.Sprintf("Cancellations pass, and orders that only make a position smaller; nothing that adds risk does, at least until %s.", until) + b.released()
 	}
 	text := fmt.Sprintf("Nothing automatic passes, at least until %s; what a person approves from now on does.", until)
 	if *b.rules.CancelOpen {
@@ -186,12 +191,31 @@ func (b *Breaker) consequence(at time.Time, move lifeboat.BreakerMove) string {
 	if b.rules.OnHalt != "" {
 		text += fmt.Sprintf(" Playbook %q starts; only its reductions pass.", b.rules.OnHalt)
 	}
+	if n := len(b.tasks); n > 0 {
+		text += fmt.Sprintf(" Under way: %s, of which nothing more is sent; what is out is followed.", prose.Count(n, "task"))
+	}
 	return text + " lifeboat breaker show says how it is let go."
+}
+
+// released says what it held so far.
+func (b *Breaker) released() string {
+	held := 0
+	for _, before := range b.tasks {
+		if before && b.state == lifeboat.Halted {
+			held++
+		}
+	}
+	if held == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" What was held goes on: %s.", prose.Count(held, "task"))
 }
 
 // intended folds an order, its cancellation, or a question put to people.
 func (b *Breaker) intended(at time.Time, i lifeboat.Intent) {
 	switch {
+	case i.Act == lifeboat.PerformTask:
+		b.tasks[i.Key] = false
 	case i.Order != nil:
 		b.open = append(b.open, &openOrder{Order: *i.Order})
 		b.count(at, *i.Order)
@@ -206,6 +230,9 @@ func (b *Breaker) intended(at time.Time, i lifeboat.Intent) {
 
 // received folds how far an order has come. One that nobody can be asked about stays open: it may still fill.
 func (b *Breaker) received(r lifeboat.Receipt) {
+	if r.Status.Final() {
+		delete(b.tasks, r.Key)
+	}
 	o := b.openOrder(r.Key)
 	if o == nil {
 		return

@@ -205,6 +205,68 @@ func TestPasses(t *testing.T) {
 	}
 }
 
+// TestHolds is which tasks that are under way have to wait: those that were authorised before a halt, after a restart too, until somebody stands
+// behind them who knows of it or it is let go.
+func TestHolds(t *testing.T) {
+	leave := lifeboat.Intent{Key: "k", Act: lifeboat.PerformTask, Task: &lifeboat.Task{Kind: "exit-apply"}, Run: "R1", Step: "1"}
+	begins := lifeboat.RunStarted{Run: "R1", Playbook: "defend", Trigger: "watch", By: "plan"}
+	moves := func(to lifeboat.BreakerState) lifeboat.BreakerMove { return lifeboat.BreakerMove{To: to, By: "plan"} }
+	yes := func(until time.Duration) []lifeboat.Event {
+		return []lifeboat.Event{
+			lifeboat.Intent{Key: "q", Act: lifeboat.SendMessage, Run: "R1", Message: &lifeboat.Message{To: []string{"Ana"}, Question: true,
+				Proposal: &lifeboat.Proposal{Run: "R1", Step: "1", Task: leave.Task, Until: monday.Add(until)}}},
+			lifeboat.Answer{Question: "q", By: "Ana", Yes: true},
+		}
+	}
+	for name, c := range map[string]struct {
+		story []lifeboat.Event
+		held  bool
+	}{
+		"nothing happens":                      {[]lifeboat.Event{leave}, false},
+		"a halt":                               {[]lifeboat.Event{leave, moves(lifeboat.Halted)}, true},
+		"a halt in two steps":                  {[]lifeboat.Event{leave, moves(lifeboat.Reducing), moves(lifeboat.Halted)}, true},
+		"what makes risk smaller":              {[]lifeboat.Event{leave, moves(lifeboat.Reducing)}, false},
+		"a halt that was let go":               {[]lifeboat.Event{leave, moves(lifeboat.Halted), moves(lifeboat.Reducing)}, false},
+		"a second halt":                        {[]lifeboat.Event{leave, moves(lifeboat.Halted), moves(lifeboat.Active), moves(lifeboat.Halted)}, true},
+		"another word during the halt":         {[]lifeboat.Event{moves(lifeboat.Halted), leave, moves(lifeboat.Halted)}, false},
+		"a yes since":                          {append([]lifeboat.Event{leave, moves(lifeboat.Halted)}, yes(time.Hour)...), false},
+		"a yes before":                         {append(yes(time.Hour), leave, moves(lifeboat.Halted)), true},
+		"a yes during it, which has run out":   {append(append([]lifeboat.Event{moves(lifeboat.Halted)}, yes(-time.Second)...), leave), false},
+		"the task of a run nobody knows of":    {[]lifeboat.Event{lifeboat.Intent{Key: "k", Act: lifeboat.PerformTask, Task: leave.Task}, moves(lifeboat.Halted)}, true},
+		"how far it has come while it is held": {[]lifeboat.Event{leave, moves(lifeboat.Halted), lifeboat.Receipt{Key: "k", Status: lifeboat.Accepted}}, true},
+		"its end":                              {[]lifeboat.Event{leave, moves(lifeboat.Halted), lifeboat.Receipt{Key: "k", Status: lifeboat.Performed}}, false},
+	} {
+		r := start(t, trustees())
+		r.hear(append([]lifeboat.Event{begins}, c.story...)...)
+		for _, when := range []string{"", "after a restart"} {
+			if err := r.Holds(leave); (err != nil) != c.held {
+				t.Errorf("%s %s: %v", name, when, err)
+			}
+			r.fold(r.plan, r.journal)
+		}
+	}
+}
+
+// TestTellsWhatItHolds: owners hear that something is under way when it halts, and that it goes on when they let it go.
+func TestTellsWhatItHolds(t *testing.T) {
+	r := start(t, trustees())
+	told := func() string { return r.journal[len(r.journal)-1].e.(lifeboat.Intent).Message.Text }
+	r.hear(lifeboat.RunStarted{Run: "R1", Playbook: "defend", Trigger: "watch", By: "plan"},
+		lifeboat.Intent{Key: "k", Act: lifeboat.PerformTask, Task: &lifeboat.Task{Kind: "exit-apply"}, Run: "R1", Step: "1"}, fired("crash"))
+	if says := "Under way: 1 task, of which nothing more is sent; what is out is followed."; !strings.Contains(told(), says) {
+		t.Errorf("of the halt it says %q", told())
+	}
+	r.pass(15 * time.Minute)
+	r.hear(r.asks("Ana", lifeboat.Active, ""), r.asks("Ben", lifeboat.Active, ""))
+	if !strings.Contains(told(), "What was held goes on: 1 task.") {
+		t.Errorf("of its being let go it says %q", told())
+	}
+	r.pass(time.Hour)
+	if r.want(lifeboat.Active, "after the stage"); strings.Contains(told(), "held") {
+		t.Errorf("at last it says %q", told())
+	}
+}
+
 // TestReductionsShareAPosition: what open orders will take is not there for another one, in the journal or in the same batch.
 func TestReductionsShareAPosition(t *testing.T) {
 	r := start(t, trustees())

@@ -48,6 +48,15 @@ func (b *Breaker) Passes(i lifeboat.Intent) error {
 	return b.holds("this version does not know that state, so that nothing passes which could add risk", "lifeboat breaker show says how it is let go")
 }
 
+// Holds says why a task that is under way must begin nothing more as things stand: it was authorised before the breaker became as strict as
+// it is. What is authorised since was let pass, and goes on.
+func (b *Breaker) Holds(task lifeboat.Intent) error {
+	if !b.tasks[task.Key] {
+		return nil
+	}
+	return b.Passes(task)
+}
+
 // Claim counts an order that was let pass as open until the journal has it: two sales of one batch must not pass on the
 // same position.
 func (b *Breaker) Claim(i lifeboat.Intent) {
