@@ -90,6 +90,10 @@ type Task struct {
 	Consent []Answer `json:"consent,omitempty"`
 }
 
+// LooksOnly reports a task that works out what an exit or a withdrawal would do, so that people can be asked: nothing leaves, and nothing
+// changes anywhere.
+func (t Task) LooksOnly() bool { return t.Kind == "exit-plan" || t.Kind == "withdraw-plan" }
+
 // Message is what people are told, or asked.
 type Message struct {
 	To   []string `json:"to"` // names of people in the plan

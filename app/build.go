@@ -8,6 +8,8 @@ package app
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 
 	"lifeboat"
@@ -204,6 +206,18 @@ func PaperAccount(p *plan.Plan, account string, calendar func(symbol string) *se
 		Account: account, Currency: p.Portfolio.BaseCurrency, Positions: Positions(p), Calendar: calendar,
 		Fractional: p.IsFractional, HalfSpread: func(symbol string) float64 { return halfSpreads[p.Class(symbol)] },
 	}
+}
+
+// Holds says why nothing more may begin of a task that is under way; "" when it may.
+func (s *System) Holds(task lifeboat.Intent) string {
+	var p *lifeboat.Problem
+	if errors.As(s.Breaker.Holds(task), &p) {
+		return p.What
+	}
+	if by := s.Player.Paused(task.Run); by != "" {
+		return fmt.Sprintf("%s paused the run", by)
+	}
+	return ""
 }
 
 // halfSpreads are what half the distance between bid and ask usually is, as a fraction of the price: one hundredth of a

@@ -311,14 +311,7 @@ func (d *Daemon) holds(task lifeboat.Intent) string {
 	if d.Breaker.State() != lifeboat.Halted && d.killed() {
 		return fmt.Sprintf("the kill file %s is there", d.killFile)
 	}
-	var p *lifeboat.Problem
-	if errors.As(d.Breaker.Holds(task), &p) {
-		return p.What
-	}
-	if by := d.Player.Paused(task.Run); by != "" {
-		return fmt.Sprintf("%s paused the run", by)
-	}
-	return ""
+	return d.Holds(task)
 }
 
 // killEvery is how often the kill file is looked for while nothing happens.

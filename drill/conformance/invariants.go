@@ -30,6 +30,8 @@ var invariants = []invariant{
 
 	{"halted stops all",
 		"While it is halted nothing automatic is carried out: no order and no task of any trigger or playbook of the plan.", haltedRefuses},
+	{"what is under way waits",
+		"A task that was begun before a halt sends nothing more during it, after a restart neither, until it is let go.", underWayWaits},
 	{"canaries wait",
 		"A canary's trial is carried out word for word as the plan has it, while the breaker is active, and never otherwise.", trials},
 	{"a halt holds",
@@ -37,7 +39,7 @@ var invariants = []invariant{
 	{"reducing holds",
 		"So does reducing.", reducingHolds},
 	{"messages pass",
-		"People are told and asked while it is halted.", messagesPass},
+		"People are told and asked while it is halted, and what an exit or a withdrawal would do is worked out for them.", messagesPass},
 	{"cancellations pass",
 		"Open orders can be cancelled while it is halted or reducing.", cancellationsPass},
 	{"approved acts pass",

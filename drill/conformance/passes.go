@@ -112,7 +112,9 @@ func (w *world) refusesAll(run, when string) error {
 		acts = append(acts, w.order(run, lifeboat.Sell, w.kit.sell, 0))
 	}
 	for _, kind := range taskKinds {
-		acts = append(acts, w.task(run, kind))
+		if i := w.task(run, kind); !i.Task.LooksOnly() {
+			acts = append(acts, i)
+		}
 	}
 	for _, i := range acts {
 		if err := w.mustRefuse(i, when); err != nil {
@@ -204,6 +206,7 @@ func (w *world) onlyReductionsOf(from int, playbook string) error {
 	}
 	for _, i := range all[lifeboat.Intent](w.journal, from) {
 		switch {
+		case i.Act == lifeboat.PerformTask && i.Task.LooksOnly():
 		case i.Act == lifeboat.PerformTask:
 			return w.broken("during a halt %s of the playbook %q was carried out", tell(i), of[i.Run])
 		case i.Act == lifeboat.PlaceOrder && (playbook == "" || of[i.Run] != playbook || i.Order.Side != lifeboat.Sell):
@@ -220,6 +223,13 @@ func messagesPass(k *kit) error {
 	w, run, err := k.acting(k.halted())
 	if err != nil {
 		return err
+	}
+	for _, kind := range taskKinds { // before people can be asked it has to be worked out what for
+		if i := w.task(run, kind); i.Task.LooksOnly() {
+			if err := w.mustPass(i, "during a halt"); err != nil {
+				return err
+			}
+		}
 	}
 	return w.mustPass(w.message(run), "during a halt")
 }

@@ -61,6 +61,7 @@ func (h *hand) Next(time.Time) []lifeboat.Event {
 type phones struct {
 	messages map[lifeboat.Key]lifeboat.Message
 	tasks    map[lifeboat.Key]lifeboat.Task
+	slow     bool // no task of theirs ends
 }
 
 func (p *phones) Send(_ context.Context, _ time.Time, key lifeboat.Key, m lifeboat.Message) error {
@@ -70,12 +71,19 @@ func (p *phones) Send(_ context.Context, _ time.Time, key lifeboat.Key, m lifebo
 
 func (p *phones) Perform(_ context.Context, _ time.Time, key lifeboat.Key, t lifeboat.Task) (lifeboat.Receipt, error) {
 	p.tasks[key] = t
-	return lifeboat.Receipt{Key: key, Status: lifeboat.Performed}, nil
+	return p.stands(key), nil
+}
+
+func (p *phones) stands(key lifeboat.Key) lifeboat.Receipt {
+	if p.slow {
+		return lifeboat.Receipt{Key: key, Status: lifeboat.Accepted}
+	}
+	return lifeboat.Receipt{Key: key, Status: lifeboat.Performed}
 }
 
 func (p *phones) Ask(_ context.Context, _ time.Time, key lifeboat.Key, _ lifeboat.Task) (lifeboat.Receipt, error) {
-	if _, done := p.tasks[key]; done {
-		return lifeboat.Receipt{Key: key, Status: lifeboat.Performed}, nil
+	if _, taken := p.tasks[key]; taken {
+		return p.stands(key), nil
 	}
 	return lifeboat.Receipt{}, lifeboat.ErrAbsent
 }
@@ -130,7 +138,7 @@ func (k *kit) begin(p *plan.Plan) (*world, error) {
 // join builds a system on a journal that may hold something already. venues is nil for new ones.
 func (k *kit) join(p *plan.Plan, journal *memory, venues map[string]*paper.Venue) (*world, error) {
 	w := &world{ctx: k.ctx, kit: k, plan: p, journal: journal, venues: venues, now: k.start, hand: &hand{}, line: &line{}, prices: maps.Clone(k.calm),
-		phones: &phones{map[lifeboat.Key]lifeboat.Message{}, map[lifeboat.Key]lifeboat.Task{}}, guard: guard.New(guard.Feeds(p.Feeds))}
+		phones: &phones{messages: map[lifeboat.Key]lifeboat.Message{}, tasks: map[lifeboat.Key]lifeboat.Task{}}, guard: guard.New(guard.Feeds(p.Feeds))}
 	if w.venues == nil {
 		if err := w.openVenues(); err != nil {
 			return nil, err
@@ -206,6 +214,7 @@ func (w *world) fold(p *plan.Plan, journal *memory, venues map[string]*paper.Ven
 	next.now, next.acts, next.asked, next.prices = later(w.now, next.last), w.acts, w.asked, maps.Clone(w.prices)
 	maps.Copy(next.phones.messages, w.phones.messages)
 	maps.Copy(next.phones.tasks, w.phones.tasks)
+	next.phones.slow = w.phones.slow
 	flow := next.system.Flow
 	if err := flow.Resume(next.now, lifeboat.Resumed{Since: next.last}); err != nil {
 		return nil, err

@@ -183,6 +183,8 @@ func TestPasses(t *testing.T) {
 		{"a purchase of what is owed", order("k", lifeboat.Buy, "TLT", 20), true, true, false, true},
 		{"a purchase of more than is owed", order("k", lifeboat.Buy, "TLT", 21), true, false, false, false},
 		{"an order for nothing", order("k", lifeboat.Sell, "SPY", 0), true, false, false, false},
+		{"what is worked out for people to approve", lifeboat.Intent{Act: lifeboat.PerformTask, Task: &lifeboat.Task{Kind: "exit-plan"}, Run: "R1"}, true, true, true, true},
+		{"what Terraform makes of a plan, which runs programs", lifeboat.Intent{Act: lifeboat.PerformTask, Task: &lifeboat.Task{Kind: "terraform-plan"}, Run: "R1"}, true, true, false, false},
 		{"a task", lifeboat.Intent{Act: lifeboat.PerformTask, Task: &lifeboat.Task{Kind: "failover"}, Run: "R1"}, true, true, false, false},
 	}
 	for _, c := range cases {
