@@ -48,10 +48,10 @@ func (p *patience) waits(what string) api.Status {
 	return p.until(p.d, "that it waits: "+what, func(s api.Status) bool { return len(s.Runs) == 1 && strings.Contains(s.Runs[0].Waits, what) })
 }
 
-// says wants something of the run.
-func (p *patience) says(verb lifeboat.Verb, note string) {
+// says wants something of the run, or of its step.
+func (p *patience) says(verb lifeboat.Verb, step, note string) {
 	p.t.Helper()
-	if _, err := p.d.Say(p.t.Context(), lifeboat.Request{Verb: verb, Object: p.d.Status().Runs[0].ID, By: "Ada", Note: note}, nil); err != nil {
+	if _, err := p.d.Say(p.t.Context(), lifeboat.Request{Verb: verb, Object: p.d.Status().Runs[0].ID, Step: step, By: "Ada", Note: note}, nil); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -86,6 +86,14 @@ func (p *patience) nothingSent() {
 	}
 }
 
+// paid checks that it got out.
+func (p *patience) paid() {
+	p.t.Helper()
+	if debt := p.aave.Position(p.safe.Address).Debt; debt.Sign() > 0 {
+		p.t.Errorf("the Safe still owes %v", debt)
+	}
+}
+
 // tells checks what the journal says of acts and runs.
 func (p *patience) tells(says ...string) {
 	p.t.Helper()
@@ -110,7 +118,7 @@ func (p *patience) tells(says ...string) {
 func TestAbandonedWhileItWaitsForGas(t *testing.T) {
 	t.Parallel()
 	p, stop := waitingForGas(t)
-	p.says(lifeboat.AbandonRun, "the price was wrong")
+	p.says(lifeboat.AbandonRun, "", "the price was wrong")
 	p.until(p.d, "the end of the run", func(s api.Status) bool { return len(s.Runs) == 0 })
 	p.cheap()
 	stop = p.again(stop)
@@ -124,23 +132,21 @@ func TestAbandonedWhileItWaitsForGas(t *testing.T) {
 func TestPausedWhileItWaitsForGas(t *testing.T) {
 	t.Parallel()
 	p, stop := waitingForGas(t)
-	p.says(lifeboat.PauseRun, "")
+	p.says(lifeboat.PauseRun, "", "")
 	p.waits("Ada paused it; it waits to be resumed")
 	p.cheap()
 	stop = p.again(stop)
 	p.cheap()
 	p.nothingSent()
-	p.says(lifeboat.ResumeRun, "")
+	p.says(lifeboat.ResumeRun, "", "")
 	p.until(p.d, "the end of the run", func(s api.Status) bool { return len(s.Runs) == 0 })
 	stop()
-	if debt := p.aave.Position(p.safe.Address).Debt; debt.Sign() > 0 {
-		t.Errorf("the Safe still owes %v", debt)
-	}
+	p.paid()
 	p.tells("accepted Ada paused the run", "performed executed in block")
 }
 
-// The kill file appears. Then gas falls and the daemon starts again: what two owners had signed before is not sent. A person who abandons the
-// run has it in writing that nothing was.
+// The kill file appears. Then gas falls and the daemon starts again: what two owners had signed before is not sent. When they are asked anew
+// during the halt, and sign again, it gets out.
 func TestHaltedWhileItWaitsForGas(t *testing.T) {
 	t.Parallel()
 	p, stop := waitingForGas(t)
@@ -152,9 +158,15 @@ func TestHaltedWhileItWaitsForGas(t *testing.T) {
 	stop = p.again(stop)
 	p.cheap()
 	p.waits("nobody has approved this act since")
-	p.says(lifeboat.AbandonRun, "")
-	p.until(p.d, "the end of the run", func(s api.Status) bool { return len(s.Runs) == 0 })
-	stop()
 	p.nothingSent()
-	p.tells("accepted the breaker is halted since", "not-performed it was stopped before anything was sent")
+	p.says(lifeboat.RetryStep, "1", "")
+	asked := p.until(p.d, "the owners' second question", func(s api.Status) bool { return len(s.Questions) == 1 && s.Questions[0].Proposal != nil })
+	p.agree(p.d, asked.Questions[0])
+	halted := p.until(p.d, "the end of the run", func(s api.Status) bool { return len(s.Runs) == 0 })
+	stop()
+	if halted.Breaker.State != string(lifeboat.Halted) {
+		t.Errorf("the breaker is %s", halted.Breaker.State)
+	}
+	p.paid()
+	p.tells("accepted the breaker is halted since", "not-performed it was stopped before anything was sent", "performed executed in block")
 }
