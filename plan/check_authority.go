@@ -76,5 +76,30 @@ func (p *Plan) Cautions() []string {
 	if n := len(p.Person(m.By)); mandate && m.NotStarter && max(1, m.Need) >= n {
 		all = append(all, fmt.Sprintf("mandate %q leaves nobody who could let the breaker go once one of its %d has halted it", m.Name, n))
 	}
-	return slices.Concat(all, p.chainCautions(), p.pendingCautions(), p.relayCautions(), p.oneSource())
+	return slices.Concat(all, p.haltCautions(), p.chainCautions(), p.pendingCautions(), p.relayCautions(), p.oneSource())
+}
+
+// haltCautions are exits that are to begin with a halt, and that the halt keeps from going on: nobody is asked about them.
+func (p *Plan) haltCautions() []string {
+	starts := map[string]string{} // :: playbook → what starts it
+	if p.Breaker != nil && p.Breaker.OnHalt != "" {
+		starts[p.Breaker.OnHalt] = "on_halt of the breaker"
+	}
+	for _, t := range p.Triggers {
+		if t.Breaker == "halted" && t.Playbook != "" {
+			starts[t.Playbook] = fmt.Sprintf("trigger %q", t.Name)
+		}
+	}
+	var all []string
+	for _, b := range p.Playbooks {
+		if starts[b.Name] == "" {
+			continue
+		}
+		Walk(b.Steps, func(s Step) {
+			if s.Exit != nil && s.Exit.By == "" {
+				all = append(all, fmt.Sprintf("playbook %q starts with a halt (%s), and its exit %q asks nobody: a halt lets pass only what a person approves, so that it waits for one; write by, or have the breaker reducing", b.Name, starts[b.Name], s.Name))
+			}
+		})
+	}
+	return all
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -82,5 +83,30 @@ func TestBreakerRules(t *testing.T) {
 	p.People[2].Role = ""
 	if got := p.Owners(); !slices.Equal(got, []string{"Ana", "Ben", "Cas"}) {
 		t.Errorf("owners %v", got)
+	}
+}
+
+// TestExitsInAHalt: an exit that begins with a halt has to ask somebody, or it never leaves.
+func TestExitsInAHalt(t *testing.T) {
+	leave := func(by string) []Playbook {
+		return []Playbook{{Name: "leave", Steps: []Step{{Name: "all", Do: []Step{{Name: "out", Exit: &Exit{Via: "role", By: by}}}}}}}
+	}
+	halts := func(breaker, playbook string) []Trigger {
+		return []Trigger{{Name: "Fall", Breaker: breaker, Playbook: playbook}}
+	}
+	const told = `playbook "leave" starts with a halt (%s), and its exit "out" asks nobody`
+	for name, c := range map[string]struct {
+		plan Plan
+		want string
+	}{
+		"by what halts":             {Plan{Playbooks: leave(""), Triggers: halts("halted", "leave")}, fmt.Sprintf(told, `trigger "Fall"`)},
+		"by the halt":               {Plan{Playbooks: leave(""), Breaker: &Breaker{OnHalt: "leave"}}, fmt.Sprintf(told, "on_halt of the breaker")},
+		"it asks":                   {Plan{Playbooks: leave("owner"), Triggers: halts("halted", "leave")}, ""},
+		"what fires only reduces":   {Plan{Playbooks: leave(""), Triggers: halts("reducing", "leave")}, ""},
+		"what fires starts another": {Plan{Playbooks: leave(""), Triggers: halts("halted", "else")}, ""},
+	} {
+		if got := strings.Join(c.plan.haltCautions(), "\n"); !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 }
