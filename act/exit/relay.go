@@ -149,17 +149,14 @@ func (s *sending) entrust(ctx context.Context, saw seen) (*Ending, error) {
 			return nil, err
 		}
 	}
-	var clear bool // that it answered what it is expected to
-	var err error
-	if e.Taken && !e.Off {
-		clear, err = s.inquire(ctx)
-	} else if s.Insist.stop.heard() {
-		return nil, nil
-	} else if m, err := s.heldBack(move{do: entrust}); m.do != entrust || err != nil { // it may have been held since it was looked at
-		return nil, err
-	} else {
-		clear, err = s.submit(ctx)
+	asks := s.inquire
+	if !e.Taken || e.Off {
+		asks = s.submit
+		if m, err := s.heldBack(move{do: entrust}); m.do != entrust || err != nil || s.Insist.stop.heard() { // since it was looked at
+			return nil, err
+		}
 	}
+	clear, err := asks(ctx) // that it answered what it is expected to
 	if e.pause = min(2*max(e.pause, s.Policy.Poll/2), relayPauseMax); clear {
 		e.pause = s.Policy.Poll
 	}
