@@ -47,21 +47,33 @@ func openChain(ctx context.Context, x plan.Dependency, vault *secret.Vault, cloc
 	ctx, cancel := context.WithTimeout(ctx, secretMax)
 	defer cancel()
 	c := chain.Config{ID: uint64(x.Chain.ID), Network: chain.Network{Name: x.Name}, Quorum: x.Chain.Quorum, Clock: clock, Log: log, Scrub: vault.Scrub}
-	for _, text := range x.Chain.Nodes {
-		url, err := vault.Address(ctx, text)
+	for i, text := range x.Chain.Nodes {
+		url, err := nodeAt(ctx, vault, fmt.Sprintf("nodes[%d]", i), text)
 		if err != nil {
 			return nil, err
 		}
 		c.Nodes = append(c.Nodes, chain.Node{URL: url, PerSecond: float64(x.Chain.PerSecond)})
 	}
 	if x.Chain.Private != "" {
-		url, err := vault.Address(ctx, x.Chain.Private)
+		url, err := nodeAt(ctx, vault, "private", x.Chain.Private)
 		if err != nil {
 			return nil, err
 		}
 		c.Nodes = append(c.Nodes, chain.Node{URL: url, Private: true})
 	}
 	return chain.New(c)
+}
+
+// nodeAt is the address of a node, however it is referred to, held to what the plan holds one to that is written out.
+func nodeAt(ctx context.Context, vault *secret.Vault, name, text string) (string, error) {
+	url, err := vault.Address(ctx, text)
+	if err != nil {
+		return "", err
+	}
+	if err := plan.NodeURL(url); err != nil {
+		return "", fmt.Errorf("%s %w", name, err)
+	}
+	return url, nil
 }
 
 // Close cuts the connections.

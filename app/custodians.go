@@ -122,8 +122,8 @@ func sourcesOf(ctx context.Context, p *plan.Plan, a plan.Account, c plan.Chain, 
 	defer cancel()
 	var sources []custodian.Source
 	seen := map[string]bool{}
-	for _, text := range c.Nodes {
-		url, err := vault.Address(ctx, text)
+	for i, text := range c.Nodes {
+		url, err := nodeAt(ctx, vault, fmt.Sprintf("nodes[%d]", i), text)
 		if err != nil {
 			return nil, err
 		}

@@ -287,7 +287,9 @@ func TestSandboxAsksNoChain(t *testing.T) {
 // What cannot be asked is told when the daemon starts, and nothing of a node but its host.
 func TestAChainThatCannotBeAsked(t *testing.T) {
 	t.Setenv("LIFEBOAT_TEST_NODE", "https://user:hunter2hunter2@bitcoin.example.org/hunter2hunter2hunter2")
-	for name, nodes := range map[string]string{"not there": "env:LIFEBOAT_TEST_NOBODY", "twice": `["env:LIFEBOAT_TEST_NODE", "${LIFEBOAT_TEST_NODE}"]`} {
+	t.Setenv("LIFEBOAT_TEST_OPEN", "http://bitcoin.example.org/hunter2hunter2hunter2")
+	for name, nodes := range map[string]string{"not there": "env:LIFEBOAT_TEST_NOBODY", "twice": `["env:LIFEBOAT_TEST_NODE", "${LIFEBOAT_TEST_NODE}"]`,
+		"through the open": "env:LIFEBOAT_TEST_OPEN"} {
 		planDir := t.TempDir()
 		text := strings.ReplaceAll(strings.ReplaceAll(coldPlan, "[NODES]", nodes), "NODES", nodes)
 		if err := os.WriteFile(filepath.Join(planDir, "plan.yaml"), []byte(text), 0o600); err != nil {
