@@ -135,7 +135,9 @@ func (d *decoder) checkRelayURL(path, text string, places map[string]string) {
 
 // RelayURL reads the address of a relay once it is known what its references stand for, and holds it to what the plan holds one to that is
 // written out: it goes through TLS, or to this machine. An error repeats nothing of it.
-func RelayURL(text string) (*url.URL, error) { return closedURL(Filled(text, StatusPlaces), "https", "http") }
+func RelayURL(text string) (*url.URL, error) {
+	return closedURL(Filled(text, StatusPlaces), "https", "http")
+}
 
 // NodeURL does the same with the address of a node, which may be that of a WebSocket.
 func NodeURL(text string) error {
