@@ -106,6 +106,11 @@ func (d *Daemon) openThings(s *api.Status) {
 		s.Held = append(s.Held, api.Held{Account: account, Why: why, Person: slices.Contains(d.record.Held.Strange(), account)})
 	}
 	s.Breaker = api.Breaker{State: string(d.Breaker.State()), Since: d.Breaker.Since(), Why: d.Breaker.Why(), Next: d.letGo(s.At)}
+	for t := range d.Flow.Tasks() {
+		if d.Breaker.Holds(t) != nil {
+			s.Breaker.Holds = append(s.Breaker.Holds, api.Task{Run: t.Run, Step: t.Step, Kind: t.Task.Kind})
+		}
+	}
 	for _, q := range d.record.Questions {
 		s.Questions = append(s.Questions, api.Question{Key: string(q.Key), Asked: q.At, Run: q.Run, To: q.To, Text: q.Text, Content: q.Content, Factor: q.Factor,
 			Answered: slices.Clone(q.Answered), Signing: signing(q), Proposal: q.Proposal})

@@ -4,6 +4,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -157,12 +158,15 @@ func TestHaltedWhileItWaitsForGas(t *testing.T) {
 	p.cheap()
 	stop = p.again(stop)
 	p.cheap()
-	p.waits("nobody has approved this act since")
+	halted := p.waits("nobody has approved this act since")
+	if want := []api.Task{{Run: halted.Runs[0].ID, Step: "1", Kind: "exit-apply"}}; !slices.Equal(halted.Breaker.Holds, want) {
+		t.Errorf("the status says that the breaker holds %v, not %v", halted.Breaker.Holds, want)
+	}
 	p.nothingSent()
 	p.says(lifeboat.RetryStep, "1", "")
 	asked := p.until(p.d, "the owners' second question", func(s api.Status) bool { return len(s.Questions) == 1 && s.Questions[0].Proposal != nil })
 	p.agree(p.d, asked.Questions[0])
-	halted := p.until(p.d, "the end of the run", func(s api.Status) bool { return len(s.Runs) == 0 })
+	halted = p.until(p.d, "the end of the run", func(s api.Status) bool { return len(s.Runs) == 0 })
 	stop()
 	if halted.Breaker.State != string(lifeboat.Halted) {
 		t.Errorf("the breaker is %s", halted.Breaker.State)

@@ -222,6 +222,9 @@ func tellBreaker(w io.Writer, b api.Breaker) {
 		return
 	}
 	fmt.Fprintf(w, "breaker: %s since %s: %s%s\n", b.State, stamp(b.Since), b.Why, prose.After("\n  ", b.Next))
+	for _, t := range b.Holds {
+		fmt.Fprintf(w, "  it holds what %s has under way (%s): nothing more of it is sent\n", cmp.Or(prose.After("step "+t.Step+" of ", t.Run), "lifeboat"), t.Kind)
+	}
 }
 
 // wantsFactor says how a yes is signed.

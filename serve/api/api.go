@@ -115,6 +115,14 @@ type Breaker struct {
 	Since time.Time `json:"since"`
 	Why   string    `json:"why"`
 	Next  string    `json:"next,omitempty" doc:"what it takes to let it go, or when it moves by itself"`
+	Holds []Task    `json:"holds,omitempty" doc:"what was under way before a halt, and sends nothing more during it"`
+}
+
+// Task is what a step of a run has under way beside orders.
+type Task struct {
+	Run  string `json:"run,omitempty"`
+	Step string `json:"step,omitempty"`
+	Kind string `json:"kind"`
 }
 
 // Held is an account to which no order is sent.
