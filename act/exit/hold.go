@@ -49,10 +49,11 @@ func (s *sending) begins(m move) bool {
 
 // heldBy tells what holds an exit. It is no trouble, and ends what was counted before.
 func (i *insisting) heldBy(err error) bool {
-	if !isHold(err) {
+	var h hold
+	if !errors.As(err, &h) {
 		return false
 	}
 	i.passed()
-	i.waits(err.Error())
+	i.waits(h.why) // without what it was told last, which is another matter
 	return true
 }
