@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"net"
 	"os"
@@ -592,4 +593,23 @@ func TestALostAnswer(t *testing.T) {
 		t.Errorf("%d answers were lost, want 3", lost)
 	}
 	n.mu.Unlock()
+}
+
+// TestStoppedWithinATransaction is a transaction whose time was over before it was to end, as when the machine is stopped in the middle of one:
+// that is no fault of the journal, and the next attempt finds out whether somebody has taken over.
+func TestStoppedWithinATransaction(t *testing.T) {
+	s := open(t, Options{URL: postgrestest.Start(t).NewJournal()})
+	ctx, end := context.WithCancel(t.Context())
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end()
+	for err = tx.Commit(); errors.Is(err, context.Canceled); err = tx.Commit() { // until the driver has rolled it back
+	}
+	if !errors.Is(err, sql.ErrTxDone) || !passing(err) {
+		t.Errorf("its end says %v, passing %v", err, passing(err))
+	}
+	expectProblem(t, s.address.writeProblem(err), "journal-unreachable", "the server did not answer in time")
+	write(t, s, 1)
 }

@@ -160,7 +160,7 @@ func (a address) cause(err error) string {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return a.scrub(oneLine(e.Message))
 	}
-	if errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, sql.ErrTxDone) || pgconn.Timeout(err) {
 		return "the server did not answer in time"
 	}
 	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -190,12 +190,13 @@ func innermost(err error) error {
 	}
 }
 
-// isConnection reports an error of the connection, not of what was asked over it.
+// isConnection reports an error of the connection, not of what was asked over it. A transaction that is over before we have ended it was
+// ended because its time was up, as happens to who was stopped in the middle of one.
 func isConnection(err error) bool {
 	if _, network := errors.AsType[net.Error](err); network || pgconn.Timeout(err) || pgconn.SafeToRetry(err) {
 		return true
 	}
-	for _, broken := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, driver.ErrBadConn, sql.ErrConnDone, context.DeadlineExceeded} {
+	for _, broken := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, driver.ErrBadConn, sql.ErrConnDone, sql.ErrTxDone, context.DeadlineExceeded} {
 		if errors.Is(err, broken) {
 			return true
 		}
