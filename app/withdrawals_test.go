@@ -255,7 +255,7 @@ func TestWithdrawalThatHasChanged(t *testing.T) {
 	}
 }
 
-// While the breaker is halted a run that nobody started by hand gets nowhere, not even to its question.
+// While the breaker is halted a run that nobody started by hand gets as far as its question; nothing is withdrawn before somebody says yes.
 func TestHaltHoldsAWithdrawal(t *testing.T) {
 	o := openWayOut(t, nil)
 	o.stop()
@@ -268,12 +268,22 @@ func TestHaltHoldsAWithdrawal(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.start(t)
-	o.within(t, "a run that waits", func(s api.Status) bool {
-		return len(s.Runs) == 1 && strings.Contains(s.Runs[0].Waits, "for the way to be free") && s.Breaker.State == "halted"
-	})
-	o.tick()
-	if s := o.d.Status(); len(s.Questions) > 0 || o.exchange.Withdrawals(nil) > 0 {
-		t.Errorf("during a halt %d are asked and %d withdrawals made", len(s.Questions), o.exchange.Withdrawals(nil))
+	q := o.asked(t)
+	for range 5 {
+		o.tick()
+		at := o.clock.Now()
+		within(t, o.d, func() {}, "a minute of the halt", func(s api.Status) bool { return !s.At.Before(at) && s.Breaker.State == "halted" })
 	}
-	o.stop()
+	if n := o.exchange.Withdrawals(nil); n > 0 {
+		t.Errorf("during a halt %d withdrawals are made without a yes", n)
+	}
+	o.approves(t, q)
+	o.within(t, "the withdrawal that was approved during the halt", func(s api.Status) bool {
+		return o.exchange.Withdrawals(nil) == 1 && s.Breaker.State == "halted"
+	})
+	o.sends()
+	o.ended(t)
+	if step, run := o.told(t); !strings.HasPrefix(step, "done: ") || run != "done" {
+		t.Errorf("the step ended as %s and the run as %s", step, run)
+	}
 }
