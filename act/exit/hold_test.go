@@ -116,28 +116,16 @@ func TestHeldAtEveryCall(t *testing.T) {
 
 // heldAt holds one exit at a call, and kills the program so many calls after it, or not at all; it reports that the exit had not ended by then.
 func heldAt(t *testing.T, guarded bool, trouble string, at, after int) (reached bool) {
-	tr, dir, calls := newTrial(t, guarded), t.TempDir(), 0
+	tr, dir := newTrial(t, guarded), t.TempDir()
 	tr.brew(trouble)
-	hold, free := tr.holdable(), false
-	inner := tr.onCall
+	hold := tr.holdable()
+	w := tr.during(at, after, func() { hold(true) })
+	said := tr.onCall
 	tr.onCall = func(method string) error {
-		switch calls++; {
-		case calls == at:
-			hold(true)
-			n, err := tr.desk.notes.read("exit-1")
-			if err != nil {
-				t.Fatal(err)
-			}
-			free = (n == nil || !n.out()) && method != "note before" // then it is being noted that it is out
-		case after > 0 && calls == at+after:
-			panic(killed{method})
-		case !free && calls > at+80:
+		if !w.free && w.calls > at+80 {
 			hold(false) // it is followed meanwhile; else nobody would ever end the wait
 		}
-		if inner != nil {
-			return inner(method)
-		}
-		return nil
+		return said(method)
 	}
 	n, err := tr.start(dir)
 	for range 3 {
@@ -146,11 +134,11 @@ func heldAt(t *testing.T, guarded bool, trouble string, at, after int) (reached 
 		}
 		n, err = tr.start(dir)
 	}
-	if calls < at {
+	if w.calls < at {
 		return false
 	}
 	switch {
-	case free && (!isHold(err) || n.out() || tr.executions() > 0):
+	case w.free && (!isHold(err) || n.out() || tr.executions() > 0):
 		t.Fatalf("held at call %d of which nothing was out, it ended as %v, executed %d times\n%s", at, err, tr.executions(), story(n))
 	case err != nil && !isHold(err) && !errors.Is(err, ErrOpen):
 		t.Fatalf("held at call %d: %v", at, err)

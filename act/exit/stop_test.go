@@ -139,23 +139,25 @@ func TestStoppedAtEveryCall(t *testing.T) {
 	}
 }
 
-// stoppedAt stops one exit at a call, and kills the program so many calls after it, or not at all; it reports that the exit had not ended by
-// then.
-func stoppedAt(t *testing.T, guarded bool, trouble string, at, after int) (reached bool) {
-	tr, dir, calls := newTrial(t, guarded), t.TempDir(), 0
-	tr.brew(trouble)
-	say, free := tr.stoppable(), false
-	inner := tr.onCall
+// A word is what a person says to an exit in the middle of one of its calls.
+type word struct {
+	calls int  // of anything outside so far
+	free  bool // nothing of the exit was out when it was said
+}
+
+// during says it at one call, and kills the program so many calls after it, or not at all.
+func (tr *trial) during(at, after int, say func()) *word {
+	w, inner := &word{}, tr.onCall
 	tr.onCall = func(method string) error {
-		switch calls++; {
-		case calls == at:
+		switch w.calls++; {
+		case w.calls == at:
 			say()
 			n, err := tr.desk.notes.read("exit-1")
 			if err != nil {
-				t.Fatal(err)
+				tr.t.Fatal(err)
 			}
-			free = (n == nil || !n.out()) && method != "note before" // then it is being noted that it is out
-		case after > 0 && calls == at+after:
+			w.free = (n == nil || !n.out()) && method != "note before" // then it is being noted that it is out
+		case after > 0 && w.calls == at+after:
 			panic(killed{method})
 		}
 		if inner != nil {
@@ -163,6 +165,15 @@ func stoppedAt(t *testing.T, guarded bool, trouble string, at, after int) (reach
 		}
 		return nil
 	}
+	return w
+}
+
+// stoppedAt stops one exit at a call, and kills the program so many calls after it, or not at all; it reports that the exit had not ended by
+// then.
+func stoppedAt(t *testing.T, guarded bool, trouble string, at, after int) (reached bool) {
+	tr, dir := newTrial(t, guarded), t.TempDir()
+	tr.brew(trouble)
+	w := tr.during(at, after, tr.stoppable())
 	n, err := tr.start(dir)
 	for range 3 {
 		if err == nil {
@@ -174,13 +185,13 @@ func stoppedAt(t *testing.T, guarded bool, trouble string, at, after int) (reach
 	if !ended && !errors.Is(err, ErrOpen) {
 		t.Fatalf("stopped at call %d: %v", at, err)
 	}
-	if calls < at {
+	if w.calls < at {
 		return false
 	}
 	done := tr.executions()
 	tr.everythingArrives()
 	switch got := tr.executions(); {
-	case free && (got > 0 || !ended || n.End.Done):
+	case w.free && (got > 0 || !ended || n.End.Done):
 		t.Fatalf("nothing was out when it was stopped at call %d, and it was executed %d times\n%s", at, got, story(n))
 	case got > 1, ended && (got == 1) != n.End.Done, ended && got != done:
 		t.Fatalf("stopped at call %d it was executed %d times, and it says %+v\n%s", at, got, n.End, story(n))
