@@ -24,13 +24,7 @@ func (tr *trial) holdable() (hold func(bool)) {
 // TestHeldWhileItWaits holds an exit that waits, and then what it waited for comes: nothing is sent, after a restart neither, until it is let go.
 // What it was refused for before does not count any more then.
 func TestHeldWhileItWaits(t *testing.T) {
-	for name, waits := range map[string]func(w *world, is bool){
-		"for cheaper gas": func(w *world, is bool) {
-			w.base = map[bool]*big.Int{true: big.NewInt(200e9), false: big.NewInt(10e9)}[is]
-		},
-		"for the chain to take it": guarded,
-		"for gas in its key":       poor,
-	} {
+	for name, waits := range waitings {
 		t.Run(name, func(t *testing.T) {
 			both(t, func(t *testing.T, guarded bool) {
 				tr, dir := newTrial(t, guarded), t.TempDir()

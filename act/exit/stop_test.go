@@ -26,15 +26,18 @@ func (tr *trial) stoppable() (say func()) {
 // executions that a trial's chain has seen.
 func (tr *trial) executions() int { return tr.head().state.done[common.Hash{0xaa}] }
 
+// waitings are what an exit waits for, and how that begins and ends.
+var waitings = map[string]func(w *world, is bool){
+	"for cheaper gas": func(w *world, is bool) {
+		w.base = map[bool]*big.Int{true: big.NewInt(200e9), false: big.NewInt(10e9)}[is]
+	},
+	"for the chain to take it": guarded,
+	"for gas in its key":       poor,
+}
+
 // TestStoppedWhileItWaits stops an exit that waits, and then what it waited for comes: nothing is ever sent, after a restart neither.
 func TestStoppedWhileItWaits(t *testing.T) {
-	for name, waits := range map[string]func(w *world, is bool){
-		"for cheaper gas": func(w *world, is bool) {
-			w.base = map[bool]*big.Int{true: big.NewInt(200e9), false: big.NewInt(10e9)}[is]
-		},
-		"for the chain to take it": guarded,
-		"for gas in its key":       poor,
-	} {
+	for name, waits := range waitings {
 		t.Run(name, func(t *testing.T) {
 			both(t, func(t *testing.T, guarded bool) {
 				tr, dir := newTrial(t, guarded), t.TempDir()
