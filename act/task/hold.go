@@ -31,6 +31,8 @@ func (c *Crew) Hold(why map[lifeboat.Key]string) {
 // hold reports that it is news whether a task is held. It is called with the crew's mu held.
 func (w *underWay) hold(why string, now time.Time) (news bool) {
 	switch {
+	case w.goesOn:
+		return false
 	case w.held == "" && why != "":
 		w.since = now
 	case w.held != "" && why == "":
@@ -114,9 +116,20 @@ func (c *Crew) turn(n note, w *underWay) (free func(), err error) {
 		case <-c.ctx.Done():
 			return nil, c.ctx.Err()
 		}
-		if again, _ := c.held(w); again == why { // else it was held at the same moment
+		if c.goes(n.Kind, w, why) {
 			return func() { <-slots }, c.ctx.Err()
 		}
-		<-slots
+		<-slots // it was held at the same moment
 	}
+}
+
+// goes begins a task, unless it is news by now what holds it. Of one of our own kinds nothing is held from then on.
+func (c *Crew) goes(kind string, w *underWay, why string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if w.held != why {
+		return false
+	}
+	w.goesOn = c.Workers[kind] == nil
+	return true
 }

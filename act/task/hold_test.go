@@ -170,6 +170,34 @@ func TestHeldWhileUnderWay(t *testing.T) {
 	}
 }
 
+// A command that has begun goes on, and nobody is told that it waits.
+func TestHeldTooLate(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "mark")
+	b := newBench(t, map[string]string{"slow": "echo begun > " + mark + "; while test -e " + mark + "; do sleep 0.01; done"})
+	job := command(t, "slow")
+	if _, err := b.Perform(t.Context(), noon, "lb-1", job); err != nil {
+		t.Fatal(err)
+	}
+	for patience := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(mark); err == nil {
+			break
+		}
+		if time.Now().After(patience) {
+			t.Fatal("it was not begun")
+		}
+	}
+	b.Hold(held("lb-1"))
+	if r := b.asked(t, "lb-1", job); r.Status != lifeboat.Accepted || r.Why == paused {
+		t.Errorf("it stands at %+v", r)
+	}
+	if err := os.Remove(mark); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.ends(t, "lb-1", job, b.asked(t, "lb-1", job)); r.Status != lifeboat.Performed {
+		t.Errorf("it ended as %+v", r)
+	}
+}
+
 // The time for which a task is held does not count against its limit.
 func TestHeldForLongerThanItsLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -117,6 +117,7 @@ type underWay struct {
 	held   string        // why nothing more of it may begin; "" when it may
 	since  time.Time     // it is held
 	spared time.Duration // for which it was held, and that was not given back to it yet
+	goesOn bool          // nothing holds it any more: it has begun, and its kind goes on to its end
 }
 
 // Open makes a crew that knows what its notes say.

@@ -15,8 +15,8 @@ func TestTellBreaker(t *testing.T) {
 		Holds: []api.Task{{Run: "R1", Step: "1.2", Kind: "exit-apply"}, {Kind: "withdraw-trial"}}})
 	const want = `breaker: halted since 2026-03-16 12:00:00Z: smell of fire
   Ana lets it go
-  it holds what step 1.2 of R1 has under way (exit-apply): nothing more of it is sent
-  it holds what lifeboat has under way (withdraw-trial): nothing more of it is sent
+  step 1.2 of R1 was under way (exit-apply): what has not left waits, what is out goes on
+  a task of lifeboat's own was under way (withdraw-trial): what has not left waits, what is out goes on
 `
 	if told.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", told.String(), want)

@@ -223,7 +223,7 @@ func tellBreaker(w io.Writer, b api.Breaker) {
 	}
 	fmt.Fprintf(w, "breaker: %s since %s: %s%s\n", b.State, stamp(b.Since), b.Why, prose.After("\n  ", b.Next))
 	for _, t := range b.Holds {
-		fmt.Fprintf(w, "  it holds what %s has under way (%s): nothing more of it is sent\n", cmp.Or(prose.After("step "+t.Step+" of ", t.Run), "lifeboat"), t.Kind)
+		fmt.Fprintf(w, "  %s was under way (%s): what has not left waits, what is out goes on\n", cmp.Or(prose.After("step "+t.Step+" of ", t.Run), "a task of lifeboat's own"), t.Kind)
 	}
 }
 

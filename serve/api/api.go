@@ -115,7 +115,7 @@ type Breaker struct {
 	Since time.Time `json:"since"`
 	Why   string    `json:"why"`
 	Next  string    `json:"next,omitempty" doc:"what it takes to let it go, or when it moves by itself"`
-	Holds []Task    `json:"holds,omitempty" doc:"what was under way before a halt, and sends nothing more during it"`
+	Holds []Task    `json:"holds,omitempty" doc:"what was under way before a halt: what has not left of it waits, what is out goes on"`
 }
 
 // Task is what a step of a run has under way beside orders.

@@ -192,12 +192,12 @@ func (b *Breaker) consequence(at time.Time, move lifeboat.BreakerMove) string {
 		text += fmt.Sprintf(" Playbook %q starts; only its reductions pass.", b.rules.OnHalt)
 	}
 	if n := len(b.tasks); n > 0 {
-		text += fmt.Sprintf(" Under way: %s, of which nothing more is sent; what is out is followed.", prose.Count(n, "task"))
+		text += fmt.Sprintf(" Under way: %s; what has not left waits, what is out goes on to its end.", prose.Count(n, "task"))
 	}
 	return text + " lifeboat breaker show says how it is let go."
 }
 
-// released says what it held so far.
+// released says of what it held that which had not left.
 func (b *Breaker) released() string {
 	held := 0
 	for _, before := range b.tasks {
@@ -208,7 +208,7 @@ func (b *Breaker) released() string {
 	if held == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" What was held goes on: %s.", prose.Count(held, "task"))
+	return fmt.Sprintf(" Under way: %s; what waited of that goes on.", prose.Count(held, "task"))
 }
 
 // intended folds an order, its cancellation, or a question put to people.

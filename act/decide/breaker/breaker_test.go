@@ -255,16 +255,16 @@ func TestTellsWhatItHolds(t *testing.T) {
 	told := func() string { return r.journal[len(r.journal)-1].e.(lifeboat.Intent).Message.Text }
 	r.hear(lifeboat.RunStarted{Run: "R1", Playbook: "defend", Trigger: "watch", By: "plan"},
 		lifeboat.Intent{Key: "k", Act: lifeboat.PerformTask, Task: &lifeboat.Task{Kind: "exit-apply"}, Run: "R1", Step: "1"}, fired("crash"))
-	if says := "Under way: 1 task, of which nothing more is sent; what is out is followed."; !strings.Contains(told(), says) {
+	if says := "Under way: 1 task; what has not left waits, what is out goes on to its end."; !strings.Contains(told(), says) {
 		t.Errorf("of the halt it says %q", told())
 	}
 	r.pass(15 * time.Minute)
 	r.hear(r.asks("Ana", lifeboat.Active, ""), r.asks("Ben", lifeboat.Active, ""))
-	if !strings.Contains(told(), "What was held goes on: 1 task.") {
+	if !strings.Contains(told(), "Under way: 1 task; what waited of that goes on.") {
 		t.Errorf("of its being let go it says %q", told())
 	}
 	r.pass(time.Hour)
-	if r.want(lifeboat.Active, "after the stage"); strings.Contains(told(), "held") {
+	if r.want(lifeboat.Active, "after the stage"); strings.Contains(told(), "Under way") {
 		t.Errorf("at last it says %q", told())
 	}
 }
