@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -86,6 +88,24 @@ func (d *decoder) checkNode(path, name, text string) {
 	case holdsKey(u.EscapedPath() + "?" + u.RawQuery):
 		d.faultSecret(path, name+" holds a key: write ${NAME} in its place and put the key in the environment, and take the key for known")
 	}
+}
+
+// NodeURL holds the address of a node, once it is known what its references stand for, to what checkNode holds one to that is written out.
+func NodeURL(text string) error {
+	_, err := closedURL(text, "https", "http", "wss", "ws")
+	return err
+}
+
+// closedURL has one of some schemes, and nobody on the way to it can listen.
+func closedURL(text string, schemes ...string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme):
+		return nil, errors.New("is no address that begins with https://")
+	case (u.Scheme == "http" || u.Scheme == "ws") && !isHere(u.Hostname()):
+		return nil, fmt.Errorf("would be asked through the open: %s:// is only for this machine", u.Scheme)
+	}
+	return u, nil
 }
 
 // holdsKey reports a long part with letters and digits behind the host: the words of a path seldom have both.

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -137,24 +136,6 @@ func (d *decoder) checkRelayURL(path, text string, places map[string]string) {
 // written out: it goes through TLS, or to this machine. An error repeats nothing of it.
 func RelayURL(text string) (*url.URL, error) {
 	return closedURL(Filled(text, StatusPlaces), "https", "http")
-}
-
-// NodeURL does the same with the address of a node, which may be that of a WebSocket.
-func NodeURL(text string) error {
-	_, err := closedURL(text, "https", "http", "wss", "ws")
-	return err
-}
-
-// closedURL has one of some schemes, and nobody on the way to it can listen.
-func closedURL(text string, schemes ...string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme):
-		return nil, errors.New("is no address that begins with https://")
-	case (u.Scheme == "http" || u.Scheme == "ws") && !isHere(u.Hostname()):
-		return nil, fmt.Errorf("would be asked through the open: %s:// is only for this machine", u.Scheme)
-	}
-	return u, nil
 }
 
 func (d *decoder) checkRelayHeaders(path string, headers map[string]string) {
